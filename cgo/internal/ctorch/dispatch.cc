@@ -1,0 +1,256 @@
+// Boxed dispatch: one entry point that calls any registered operator, checked against its schema on every call.
+#include "guard.h"
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/jit_type.h>
+
+#include <sstream>
+#include <vector>
+
+namespace {
+
+using c10::IValue;
+using c10::TypeKind;
+
+enum class Kind { Tensor, Tensors, OptTensors, Scalar, Int, Float, Bool, Ints, Floats, Bools, String, Device, Generator, Other };
+
+struct Arg {
+  Kind kind;
+  bool optional;
+  bool has_default;
+  int fixed_len; // int[2] takes one int for both
+  IValue value;  // the default
+};
+
+// What the schema says, digested once per operator so that a call costs a switch per argument.
+struct Op {
+  c10::OperatorHandle handle;
+  std::vector<Arg> args;
+};
+
+Kind kind_of(const c10::TypePtr &t) {
+  switch (t->kind()) {
+  case TypeKind::TensorType: return Kind::Tensor;
+  case TypeKind::NumberType: return Kind::Scalar;
+  case TypeKind::IntType:
+  case TypeKind::SymIntType: return Kind::Int;
+  case TypeKind::FloatType: return Kind::Float;
+  case TypeKind::BoolType: return Kind::Bool;
+  case TypeKind::StringType: return Kind::String;
+  case TypeKind::DeviceObjType: return Kind::Device;
+  case TypeKind::GeneratorType: return Kind::Generator;
+  case TypeKind::ListType: {
+    auto elem = t->castRaw<c10::ListType>()->getElementType();
+    if (elem->kind() == TypeKind::OptionalType) return Kind::OptTensors;
+    switch (kind_of(elem)) {
+    case Kind::Tensor: return Kind::Tensors;
+    case Kind::Int: return Kind::Ints;
+    case Kind::Float: return Kind::Floats;
+    case Kind::Bool: return Kind::Bools;
+    default: return Kind::Other;
+    }
+  }
+  default: return Kind::Other;
+  }
+}
+
+Arg arg_of(const c10::Argument &a) {
+  c10::TypePtr t = a.type();
+  bool opt = t->kind() == TypeKind::OptionalType;
+  if (opt) t = t->castRaw<c10::OptionalType>()->getElementType();
+  Arg out{kind_of(t), opt, a.default_value().has_value(), a.N() ? *a.N() : 0, IValue()};
+  if (out.has_default) out.value = *a.default_value();
+  return out;
+}
+
+const char *name_of(int tag) {
+  static const char *names[] = {"nil",     "tensor",   "int",     "float",  "bool",      "string", "[]int",
+                                "[]float", "[]bool",   "[]tensor", "device", "generator"};
+  return tag >= 0 && tag <= CT_GENERATOR ? names[tag] : "?";
+}
+
+double as_double(int64_t bits) {
+  double d;
+  std::memcpy(&d, &bits, 8);
+  return d;
+}
+
+[[noreturn]] void refuse(const Op &op, int i, const char *got) {
+  const auto &a = op.handle.schema().arguments()[i];
+  throw ct::bad_argument("argument " + std::to_string(i) + " '" + a.name() + "': got " + got + " vs want " +
+                         a.type()->str());
+}
+
+IValue to_ivalue(const Op &op, int i, const ct_val &v, const int64_t *words, const char *bytes) {
+  const Arg &a = op.args[i];
+  if (v.tag == CT_NONE) {
+    if (a.optional) return IValue();
+    refuse(op, i, "nil");
+  }
+  switch (a.kind) {
+  case Kind::Tensor:
+    if (v.tag == CT_TENSOR) return IValue(ct::borrow(v.p));
+    break;
+  case Kind::Scalar:
+    if (v.tag == CT_FLOAT) return IValue(as_double(v.p));
+    if (v.tag == CT_INT) return IValue(v.p);
+    if (v.tag == CT_BOOL) return IValue(v.p != 0);
+    break;
+  case Kind::Int:
+    if (v.tag == CT_INT || v.tag == CT_BOOL) return IValue(v.p);
+    break;
+  case Kind::Float:
+    if (v.tag == CT_FLOAT) return IValue(as_double(v.p));
+    if (v.tag == CT_INT) return IValue(static_cast<double>(v.p));
+    break;
+  case Kind::Bool:
+    if (v.tag == CT_BOOL) return IValue(v.p != 0);
+    break;
+  case Kind::String:
+    if (v.tag == CT_STRING) return IValue(std::string(bytes + v.p, v.n));
+    break;
+  case Kind::Device:
+    if (v.tag == CT_DEVICE) return IValue(ct::device_of(v.p));
+    break;
+  case Kind::Generator:
+    if (v.tag == CT_GENERATOR) return IValue(*reinterpret_cast<at::Generator *>(v.p));
+    break;
+  case Kind::Ints:
+    if (v.tag == CT_INTS) return IValue(c10::IntArrayRef(words + v.p, v.n).vec());
+    if (v.tag == CT_INT && a.fixed_len > 0) return IValue(std::vector<int64_t>(a.fixed_len, v.p));
+    break;
+  case Kind::Floats:
+    if (v.tag == CT_FLOATS) {
+      std::vector<double> d(v.n);
+      if (v.n) std::memcpy(d.data(), words + v.p, 8 * static_cast<size_t>(v.n));
+      return IValue(d);
+    }
+    break;
+  case Kind::Bools:
+    if (v.tag == CT_BOOLS) {
+      c10::List<bool> l;
+      for (int k = 0; k < v.n; k++) l.push_back(words[v.p + k] != 0);
+      return IValue(l);
+    }
+    break;
+  case Kind::Tensors:
+    if (v.tag == CT_TENSORS) {
+      c10::List<at::Tensor> l;
+      l.reserve(v.n);
+      for (int k = 0; k < v.n; k++) {
+        if (words[v.p + k] == 0) refuse(op, i, "a list with a nil tensor");
+        l.push_back(ct::borrow(words[v.p + k]));
+      }
+      return IValue(l);
+    }
+    break;
+  case Kind::OptTensors:
+    if (v.tag == CT_TENSORS) {
+      c10::List<c10::optional<at::Tensor>> l;
+      for (int k = 0; k < v.n; k++) {
+        ct_handle h = words[v.p + k];
+        if (h) l.push_back(ct::borrow(h));
+        else l.push_back(c10::nullopt);
+      }
+      return IValue(l);
+    }
+    break;
+  case Kind::Other: break;
+  }
+  refuse(op, i, name_of(v.tag));
+}
+
+ct_val from_ivalue(const IValue &r, const ct_val *args, int nargs) {
+  if (r.isTensor()) {
+    const at::Tensor &t = r.toTensor();
+    if (!t.defined()) return {CT_NONE, 0, 0};
+    ct_handle p = reinterpret_cast<ct_handle>(t.unsafeGetTensorImpl());
+    for (int i = 0; i < nargs; i++)
+      if (args[i].tag == CT_TENSOR && args[i].p == p) return {CT_ALIAS, 0, i};
+    return {CT_TENSOR, 0, ct::wrap(t)};
+  }
+  if (r.isTensorList()) {
+    auto l = r.toTensorVector();
+    auto *h = static_cast<ct_handle *>(std::malloc(sizeof(ct_handle) * (l.empty() ? 1 : l.size())));
+    if (!h) throw std::bad_alloc();
+    for (size_t k = 0; k < l.size(); k++) h[k] = ct::wrap(l[k]);
+    return {CT_TENSORS, static_cast<int32_t>(l.size()), reinterpret_cast<int64_t>(h)};
+  }
+  if (r.isInt()) return {CT_INT, 0, r.toInt()};
+  if (r.isBool()) return {CT_BOOL, 0, r.toBool()};
+  if (r.isDouble()) {
+    double d = r.toDouble();
+    int64_t bits;
+    std::memcpy(&bits, &d, 8);
+    return {CT_FLOAT, 0, bits};
+  }
+  if (r.isNone()) return {CT_NONE, 0, 0};
+  throw ct::bad_argument("result of type " + r.tagKind() + " has no form here");
+}
+
+} // namespace
+
+int ct_op_find(const char *name, const char *overload, void **op, char **msg) {
+  CT_GUARD({
+    auto h = c10::Dispatcher::singleton().findSchema({name, overload});
+    if (!h) throw ct::bad_argument("no such operator in this libtorch");
+    auto o = std::make_unique<Op>(Op{*h, {}});
+    for (const auto &a : h->schema().arguments()) o->args.push_back(arg_of(a));
+    *op = o.release(); // lives as long as the process: operators are looked up once each
+  });
+}
+
+int ct_op_call(void *p, const ct_val *args, int nargs, const int64_t *words, const char *bytes, ct_val *out, int out_cap,
+               int *n_out, char **msg) {
+  *n_out = 0;
+  CT_GUARD({
+    const Op &op = *static_cast<const Op *>(p);
+    ct::check_modes();
+    const int want = static_cast<int>(op.args.size());
+    if (nargs > want)
+      throw ct::bad_argument("got " + std::to_string(nargs) + " arguments vs at most " + std::to_string(want));
+    c10::Stack stack;
+    stack.reserve(want);
+    for (int i = 0; i < want; i++) {
+      if (i < nargs) {
+        stack.push_back(to_ivalue(op, i, args[i], words, bytes));
+      } else if (op.args[i].has_default) {
+        stack.push_back(op.args[i].value);
+      } else {
+        throw ct::bad_argument("argument " + std::to_string(i) + " '" + op.handle.schema().arguments()[i].name() +
+                               "' is missing");
+      }
+    }
+    op.handle.callBoxed(&stack);
+    const int n = static_cast<int>(stack.size());
+    if (n > out_cap) throw ct::bad_argument("got " + std::to_string(n) + " results vs at most " + std::to_string(out_cap));
+    for (int i = 0; i < n; i++) {
+      out[i] = from_ivalue(stack[i], args, nargs);
+      *n_out = i + 1; // counted one by one: after an exception the caller frees what is there
+    }
+  });
+}
+
+void ct_take_handles(int64_t p, ct_handle *dst, int n) {
+  auto *h = reinterpret_cast<ct_handle *>(p);
+  for (int i = 0; i < n; i++) dst[i] = h[i];
+  std::free(h);
+}
+
+int ct_op_schema(void *p, char **text, char **msg) {
+  CT_GUARD({
+    std::ostringstream s;
+    s << static_cast<Op *>(p)->handle.schema();
+    *text = ct::dup(s.str());
+  });
+}
+
+int ct_op_names(char **text, char **msg) {
+  CT_GUARD({
+    std::string s;
+    for (const auto &n : c10::Dispatcher::singleton().getAllOpNames())
+      s += n.overload_name.empty() ? n.name + "\n" : n.name + "." + n.overload_name + "\n";
+    *text = ct::dup(s);
+  });
+}

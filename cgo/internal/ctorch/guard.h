@@ -1,0 +1,89 @@
+// The one way in and out of every shim function: no exception leaves, every handle is counted.
+#pragma once
+
+#include "shim.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+
+namespace ct {
+
+inline char *dup(const std::string &s) {
+  char *p = static_cast<char *>(std::malloc(s.size() + 1));
+  if (p) std::memcpy(p, s.c_str(), s.size() + 1);
+  return p;
+}
+
+// Out-of-memory has no exception type of its own in 1.13, so its text decides.
+inline int code_of(const std::string &what) {
+  return what.find("out of memory") != std::string::npos || what.find("can't allocate memory") != std::string::npos ||
+                 what.find("bad_alloc") != std::string::npos
+             ? CT_EOOM
+             : CT_EGENERIC;
+}
+
+inline int fail(int code, const std::string &what, char **msg) {
+  if (msg) *msg = dup(what);
+  return code;
+}
+
+// An argument that the schema refuses: our own text, no libtorch prose around it.
+struct bad_argument : std::exception {
+  std::string text;
+  explicit bad_argument(std::string t) : text(std::move(t)) {}
+  const char *what() const noexcept override { return text.c_str(); }
+};
+
+template <class F> int guard(char **msg, F &&body) noexcept {
+  try {
+    body();
+    return CT_OK;
+  } catch (const bad_argument &e) {
+    return fail(CT_EARG, e.text, msg);
+  } catch (const c10::NotImplementedError &e) {
+    return fail(CT_ENOTIMPL, e.what_without_backtrace(), msg);
+  } catch (const c10::Error &e) {
+    std::string s = e.what_without_backtrace();
+    return fail(code_of(s), s, msg);
+  } catch (const std::exception &e) {
+    return fail(code_of(e.what()), e.what(), msg);
+  } catch (...) {
+    return fail(CT_EGENERIC, "unknown C++ exception", msg);
+  }
+}
+
+// Handles. wrap makes one of a tensor, which is counted until ct_tensor_free; borrow reads one without owning it.
+// Bytes are numel * itemsize over live handles, so a view counts as if it owned its elements.
+void count(int64_t tensors, int64_t bytes) noexcept;
+
+inline int64_t bytes_of(const c10::TensorImpl *t) {
+  return t->numel() * static_cast<int64_t>(t->dtype().itemsize());
+}
+
+inline ct_handle wrap(at::Tensor t) {
+  if (!t.defined()) return 0;
+  c10::TensorImpl *p = t.unsafeReleaseTensorImpl();
+  count(1, bytes_of(p));
+  return reinterpret_cast<ct_handle>(p);
+}
+
+inline at::Tensor borrow(ct_handle h) {
+  if (h == 0) return at::Tensor();
+  using ptr = c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
+  return at::Tensor(ptr::reclaim_copy(reinterpret_cast<c10::TensorImpl *>(h)));
+}
+
+inline c10::Device device_of(int64_t p) {
+  return c10::Device(static_cast<c10::DeviceType>(p >> 8), static_cast<c10::DeviceIndex>((p & 0xff) - 1));
+}
+
+void check_modes(); // throws in the invariants build when this thread was left in a mode
+
+} // namespace ct
+
+#define CT_GUARD(...) return ct::guard(msg, [&]() { __VA_ARGS__ })

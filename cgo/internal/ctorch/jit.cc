@@ -1,0 +1,225 @@
+// TorchScript: load, define, freeze, call. Kept apart from the rest: upstream calls TorchScript deprecated since 2.11.
+#include "guard.h"
+
+#include <ATen/core/Generator.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/export.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <fstream>
+#include <sstream>
+#include <streambuf>
+#include <vector>
+
+namespace {
+
+using c10::IValue;
+using torch::jit::Module;
+
+Module &mod(void *m) { return *static_cast<Module *>(m); }
+IValue &val(void *v) { return *static_cast<IValue *>(v); }
+
+// Reads the caller's bytes in place.
+struct membuf : std::streambuf {
+  membuf(const void *data, int64_t n) {
+    char *p = const_cast<char *>(static_cast<const char *>(data));
+    setg(p, p, p + n);
+  }
+  pos_type seekoff(off_type off, std::ios_base::seekdir dir, std::ios_base::openmode) override {
+    char *base = dir == std::ios_base::beg ? eback() : dir == std::ios_base::cur ? gptr() : egptr();
+    if (off < eback() - base || off > egptr() - base) return pos_type(off_type(-1));
+    setg(eback(), base + off, egptr());
+    return gptr() - eback();
+  }
+  pos_type seekpos(pos_type p, std::ios_base::openmode m) override { return seekoff(off_type(p), std::ios_base::beg, m); }
+};
+
+// The arguments' types are the callee's business: numbers go as they come.
+IValue argument(const ct_val &v, const int64_t *words, const char *bytes) {
+  switch (v.tag) {
+  case CT_NONE: return IValue();
+  case CT_TENSOR: return IValue(ct::borrow(v.p));
+  case CT_INT: return IValue(v.p);
+  case CT_FLOAT: {
+    double d;
+    std::memcpy(&d, &v.p, 8);
+    return IValue(d);
+  }
+  case CT_BOOL: return IValue(v.p != 0);
+  case CT_STRING: return IValue(std::string(bytes + v.p, v.n));
+  case CT_INTS: return IValue(std::vector<int64_t>(words + v.p, words + v.p + v.n));
+  case CT_DEVICE: return IValue(ct::device_of(v.p));
+  case CT_TENSORS: {
+    c10::List<at::Tensor> l;
+    for (int k = 0; k < v.n; k++) l.push_back(ct::borrow(words[v.p + k]));
+    return IValue(l);
+  }
+  }
+  throw ct::bad_argument("an argument of this kind cannot go to TorchScript");
+}
+
+template <class List> void collect(const List &l, std::vector<at::Tensor> *t, std::string *names) {
+  for (const auto &n : l) {
+    t->push_back(n.value);
+    *names += n.name + "\n";
+  }
+}
+
+} // namespace
+
+int ct_jit_load(const char *path, const void *data, int64_t n, int device, void **out, char **msg) {
+  CT_GUARD({
+    c10::Device d = ct::device_of(device);
+    if (path) {
+      *out = new Module(torch::jit::load(std::string(path), d));
+    } else {
+      membuf buf(data, n);
+      std::istream in(&buf);
+      *out = new Module(torch::jit::load(in, d));
+    }
+  });
+}
+
+int ct_jit_define(const char *const *names, const ct_handle *tensors, const int *kinds, int n, const char *source,
+                  void **out, char **msg) {
+  CT_GUARD({
+    auto m = std::make_unique<Module>("__torch__.tigas.Net");
+    for (int i = 0; i < n; i++) {
+      if (kinds[i] == 0) m->register_parameter(names[i], ct::borrow(tensors[i]), false);
+      else m->register_buffer(names[i], ct::borrow(tensors[i]));
+    }
+    m->define(source);
+    *out = m.release();
+  });
+}
+
+int ct_jit_save(void *m, const char *path, char **msg) {
+  CT_GUARD({
+    std::ofstream f(path, std::ios::binary | std::ios::trunc);
+    if (!f) throw ct::bad_argument(std::string(path) + ": " + std::strerror(errno));
+    mod(m).save(f);
+    f.flush();
+    if (!f) throw ct::bad_argument(std::string(path) + ": write: " + std::strerror(errno));
+  });
+}
+
+int ct_jit_save_bytes(void *m, void **data, int64_t *n, char **msg) {
+  CT_GUARD({
+    std::ostringstream f;
+    mod(m).save(f);
+    std::string s = f.str();
+    *data = std::malloc(s.size());
+    if (!*data) throw std::bad_alloc();
+    std::memcpy(*data, s.data(), s.size());
+    *n = static_cast<int64_t>(s.size());
+  });
+}
+
+int ct_jit_freeze(void *m, void **out, char **msg) { CT_GUARD({ *out = new Module(torch::jit::freeze(mod(m))); }); }
+int ct_jit_clone(void *m, void **out, char **msg) { CT_GUARD({ *out = new Module(mod(m).deepcopy()); }); }
+int ct_jit_train(void *m, int on, char **msg) { CT_GUARD({ mod(m).train(on != 0); }); }
+
+int ct_jit_is_training(void *m, int *on, char **msg) {
+  CT_GUARD({ *on = mod(m).hasattr("training") && mod(m).is_training(); });
+}
+
+int ct_jit_to(void *m, int device, int dtype, char **msg) {
+  CT_GUARD({
+    if (dtype < 0) mod(m).to(ct::device_of(device));
+    else mod(m).to(ct::device_of(device), static_cast<at::ScalarType>(dtype));
+  });
+}
+
+int ct_jit_methods(void *m, char **text, char **msg) {
+  CT_GUARD({
+    std::string s;
+    for (const auto &f : mod(m).get_methods()) s += f.name() + "\n";
+    *text = ct::dup(s);
+  });
+}
+
+int ct_jit_schema(void *m, const char *method, char **text, char **msg) {
+  CT_GUARD({
+    std::ostringstream s;
+    s << mod(m).get_method(method).function().getSchema();
+    *text = ct::dup(s.str());
+  });
+}
+
+int ct_jit_tensors(void *m, int buffers, ct_handle **handles, char **names, int *n, char **msg) {
+  CT_GUARD({
+    std::vector<at::Tensor> t;
+    std::string s;
+    if (buffers) collect(mod(m).named_buffers(true), &t, &s);
+    else collect(mod(m).named_parameters(true), &t, &s);
+    auto *h = static_cast<ct_handle *>(std::malloc(sizeof(ct_handle) * (t.size() + 1)));
+    if (!h) throw std::bad_alloc();
+    for (size_t i = 0; i < t.size(); i++) h[i] = ct::wrap(t[i]);
+    *handles = h;
+    *n = static_cast<int>(t.size());
+    *names = ct::dup(s);
+  });
+}
+
+int ct_jit_call(void *m, const char *method, const ct_val *args, int nargs, const int64_t *words, const char *bytes,
+                void **out, char **msg) {
+  CT_GUARD({
+    ct::check_modes();
+    // Plain interpretation: the same kernels as eager calls, no profiling runs, no fuser that compiles on the second
+    // call, and safe for several threads at once.
+    torch::jit::GraphOptimizerEnabledGuard plain(false);
+    std::vector<IValue> in;
+    in.reserve(nargs);
+    for (int i = 0; i < nargs; i++) in.push_back(argument(args[i], words, bytes));
+    *out = new IValue(mod(m).get_method(method)(std::move(in)));
+  });
+}
+
+void ct_jit_free(void *m) { delete static_cast<Module *>(m); }
+
+int ct_value_kind(void *v) {
+  const IValue &x = val(v);
+  if (x.isNone()) return CT_V_NONE;
+  if (x.isTensor()) return CT_V_TENSOR;
+  if (x.isInt()) return CT_V_INT;
+  if (x.isDouble()) return CT_V_FLOAT;
+  if (x.isBool()) return CT_V_BOOL;
+  if (x.isString()) return CT_V_STRING;
+  if (x.isTuple()) return CT_V_TUPLE;
+  if (x.isList()) return CT_V_LIST;
+  if (x.isGenericDict()) return CT_V_DICT;
+  return CT_V_OTHER;
+}
+
+int ct_value_len(void *v) {
+  const IValue &x = val(v);
+  if (x.isTuple()) return static_cast<int>(x.toTupleRef().elements().size());
+  if (x.isList()) return static_cast<int>(x.toListRef().size());
+  if (x.isGenericDict()) return static_cast<int>(x.toGenericDict().size());
+  return 0;
+}
+
+int ct_value_at(void *v, int i, void **item, char **key, char **msg) {
+  *key = nullptr;
+  CT_GUARD({
+    const IValue &x = val(v);
+    if (i < 0 || i >= ct_value_len(v)) throw ct::bad_argument("index outside the value");
+    if (x.isTuple()) *item = new IValue(x.toTupleRef().elements()[i]);
+    else if (x.isList()) *item = new IValue(x.toList().get(i));
+    else {
+      auto it = x.toGenericDict().begin();
+      for (int k = 0; k < i; k++) ++it;
+      *key = ct::dup(it->key().isString() ? it->key().toStringRef() : "");
+      *item = new IValue(it->value());
+    }
+  });
+}
+
+int ct_value_tensor(void *v, ct_handle *out, char **msg) { CT_GUARD({ *out = ct::wrap(val(v).toTensor()); }); }
+int64_t ct_value_int(void *v) { return val(v).isBool() ? val(v).toBool() : val(v).isInt() ? val(v).toInt() : 0; }
+double ct_value_float(void *v) { return val(v).isDouble() ? val(v).toDouble() : 0; }
+int ct_value_text(void *v, char **text, char **msg) {
+  CT_GUARD({ *text = ct::dup(val(v).isString() ? val(v).toStringRef() : val(v).tagKind()); });
+}
+void ct_value_free(void *v) { delete static_cast<IValue *>(v); }

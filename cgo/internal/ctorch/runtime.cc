@@ -1,0 +1,119 @@
+// The process: CUDA libraries, versions, threads, random numbers.
+#include "guard.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/csrc/api/include/torch/version.h>
+
+#include <dlfcn.h>
+
+#include <mutex>
+
+void ct_free(void *p) { std::free(p); }
+
+const char *ct_version_built(void) { return TORCH_VERSION; }
+
+// libtorch_cuda registers itself when it is loaded, and the linker drops it when nothing names it. So it is looked for
+// at run time, beside libtorch_cpu first: one binary serves hosts with and without CUDA.
+int ct_runtime_init(char **trace, char **msg) {
+  *trace = nullptr;
+  CT_GUARD({
+    std::string t;
+    Dl_info info;
+    std::string dir;
+    if (dladdr(reinterpret_cast<void *>(&at::show_config), &info) && info.dli_fname) {
+      dir = info.dli_fname;
+      t += "libtorch_cpu: " + dir + "\n";
+      dir.erase(dir.rfind('/') == std::string::npos ? 0 : dir.rfind('/') + 1);
+    }
+    for (const std::string &name : {dir + "libtorch_cuda.so", std::string("libtorch_cuda.so")}) {
+      if (dlopen(name.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
+        t += "libtorch_cuda: " + name + "\n";
+        break;
+      }
+      const char *e = dlerror();
+      t += std::string("libtorch_cuda: ") + (e ? e : name + ": not found") + "\n";
+    }
+    *trace = ct::dup(t);
+  });
+}
+
+int ct_config(char **text, char **msg) { CT_GUARD({ *text = ct::dup(at::show_config()); }); }
+
+int ct_cpu_capability(char **text, char **msg) {
+  CT_GUARD({
+    std::string s = at::show_config(), key = "CPU capability usage: ";
+    auto at = s.find(key);
+    s = at == std::string::npos ? "" : s.substr(at + key.size());
+    *text = ct::dup(s.substr(0, s.find('\n')));
+  });
+}
+
+int ct_set_threads(int n, char **msg) { CT_GUARD({ at::set_num_threads(n); }); }
+int ct_threads(void) { return at::get_num_threads(); }
+
+int ct_cuda_devices(int *n, int64_t *cudnn, char **msg) {
+  *n = 0;
+  *cudnn = 0;
+  CT_GUARD({
+    if (!at::hasCUDA()) return;
+    *n = static_cast<int>(at::detail::getCUDAHooks().getNumGPUs());
+    if (at::globalContext().hasCuDNN()) *cudnn = at::globalContext().versionCuDNN();
+  });
+}
+
+int ct_seed(int64_t seed, char **msg) { CT_GUARD({ at::manual_seed(static_cast<uint64_t>(seed)); }); }
+
+namespace {
+at::Generator default_generator(int device) {
+  c10::Device d = ct::device_of(device);
+  if (d.is_cpu()) return at::detail::getDefaultCPUGenerator();
+  return at::globalContext().defaultGenerator(d);
+}
+
+at::Tensor state_of(at::Generator g) {
+  std::lock_guard<std::mutex> lock(g.mutex());
+  return g.get_state();
+}
+
+void set_state(at::Generator g, const at::Tensor &s) {
+  std::lock_guard<std::mutex> lock(g.mutex());
+  g.set_state(s);
+}
+} // namespace
+
+int ct_rng_state(int device, ct_handle *out, char **msg) { CT_GUARD({ *out = ct::wrap(state_of(default_generator(device))); }); }
+
+int ct_set_rng_state(int device, ct_handle state, char **msg) {
+  CT_GUARD({ set_state(default_generator(device), ct::borrow(state)); });
+}
+
+int ct_generator_new(int device, int64_t seed, ct_handle *out, char **msg) {
+  CT_GUARD({
+    c10::Device d = ct::device_of(device);
+    at::Generator g = d.is_cpu() ? at::detail::createCPUGenerator(static_cast<uint64_t>(seed))
+                                 : at::globalContext().defaultGenerator(d).clone();
+    if (!d.is_cpu()) g.set_current_seed(static_cast<uint64_t>(seed));
+    *out = reinterpret_cast<ct_handle>(new at::Generator(g));
+  });
+}
+
+int ct_generator_state(ct_handle g, ct_handle *out, char **msg) {
+  CT_GUARD({ *out = ct::wrap(state_of(*reinterpret_cast<at::Generator *>(g))); });
+}
+
+int ct_generator_set_state(ct_handle g, ct_handle state, char **msg) {
+  CT_GUARD({ set_state(*reinterpret_cast<at::Generator *>(g), ct::borrow(state)); });
+}
+
+void ct_generator_free(ct_handle g) { delete reinterpret_cast<at::Generator *>(g); }
+
+int ct_deterministic(int on, char **msg) {
+  CT_GUARD({
+    at::globalContext().setDeterministicAlgorithms(on != 0, false);
+    at::globalContext().setDeterministicCuDNN(on != 0);
+  });
+}

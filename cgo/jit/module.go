@@ -1,0 +1,223 @@
+package jit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/tigas-train/tigas-train/cgo/internal/ctorch"
+	"github.com/tigas-train/tigas-train/cgo/torch"
+)
+
+// Module is a TorchScript module. It belongs to the scope that it was made in and is freed with it.
+type Module struct {
+	m     ctorch.Module
+	state *state
+	scope *torch.Scope
+	name  string // for error texts: the file's path, or how it was made
+}
+
+type state struct{ closed bool }
+
+func own(s *torch.Scope, m ctorch.Module, name string) *Module {
+	st := &state{}
+	s.OnClose(func() {
+		st.closed = true
+		ctorch.JITFree(m)
+	})
+	return &Module{m: m, state: st, scope: s, name: name}
+}
+
+func (m *Module) ptr() ctorch.Module {
+	if m.state.closed {
+		panic(&torch.Error{Op: "jit", Kind: torch.ErrClosed, Msg: m.name + ": module used after its scope was closed"})
+	}
+	return m.m
+}
+
+// Load reads a TorchScript file, as torch.jit.save writes it, onto a device. The module belongs to s.
+// A file that is not TorchScript gives an error that says what it seems to be.
+func Load(s *torch.Scope, path string, d torch.Device) (*Module, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("jit: load: %w", err)
+	}
+	return LoadBytes(s, data, d, path)
+}
+
+// LoadBytes is Load from memory. name stands for the file's path in error texts.
+func LoadBytes(s *torch.Scope, data []byte, d torch.Device, name string) (*Module, error) {
+	if err := sniff(data); err != nil {
+		return nil, fmt.Errorf("jit: load %s: %w", name, err)
+	}
+	m, err := ctorch.JITLoadBytes(data, torch.DeviceCode(d))
+	runtime.KeepAlive(data)
+	if err != nil {
+		return nil, fmt.Errorf("jit: load %s: %s", name, reason(err))
+	}
+	return own(s, m, name), nil
+}
+
+// Save writes the module in the format of torch.jit.save, under a temporary name first, so that a full disk leaves no
+// half a file.
+func (m *Module) Save(path string) error {
+	data, err := m.Bytes()
+	if err != nil {
+		return err
+	}
+	tmp := path + ".tmp"
+	if err = os.WriteFile(tmp, data, 0o644); err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+		return fmt.Errorf("jit: save: %w", err)
+	}
+	return nil
+}
+
+// Bytes returns the module in the format of torch.jit.save.
+func (m *Module) Bytes() ([]byte, error) {
+	b, err := ctorch.JITSaveBytes(m.ptr())
+	if err != nil {
+		return nil, m.fail("save", err)
+	}
+	return b, nil
+}
+
+// Named is a tensor with the name that PyTorch's state dict gives it.
+type Named struct {
+	Name   string
+	Tensor *torch.Tensor
+}
+
+// Define makes a module from source: the text of one or more methods in TorchScript, which find the tensors as
+// attributes of self. Names must be identifiers, without dots. The module is in training mode and shares the tensors,
+// so that an optimiser that changes them changes the module; requires_grad of parameters is as the tensors have it.
+//
+// An error in the source says where it is.
+func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, error) {
+	var names []string
+	var handles []ctorch.Handle
+	var kinds []int32
+	for kind, list := range [][]Named{params, buffers} {
+		for _, n := range list {
+			if n.Name == "" || strings.ContainsAny(n.Name, ". \n\x00") {
+				return nil, fmt.Errorf("jit: define: got the name %q vs an identifier", n.Name)
+			}
+			names = append(names, n.Name)
+			handles = append(handles, torch.HandleOf(n.Tensor))
+			kinds = append(kinds, int32(kind))
+		}
+	}
+	m, err := ctorch.JITDefine(names, handles, kinds, source)
+	runtime.KeepAlive(params)
+	runtime.KeepAlive(buffers)
+	if err != nil {
+		return nil, fmt.Errorf("jit: define: %s", reason(err))
+	}
+	return own(s, m, "defined module"), nil
+}
+
+// Freeze returns a copy in s whose parameters and attributes are constants of its graph, with batch norms folded into
+// convolutions and branches that nobody takes removed. Gradients still flow to its inputs. Load it onto its device
+// before: constants do not move. It returns an error if the module is in training mode.
+func (m *Module) Freeze(s *torch.Scope) (*Module, error) {
+	f, err := ctorch.JITFreeze(m.ptr())
+	if err != nil {
+		return nil, m.fail("freeze", err)
+	}
+	return own(s, f, m.name), nil
+}
+
+// Clone returns a deep copy in s, with tensors of its own.
+func (m *Module) Clone(s *torch.Scope) (*Module, error) {
+	c, err := ctorch.JITClone(m.ptr())
+	if err != nil {
+		return nil, m.fail("clone", err)
+	}
+	return own(s, c, m.name), nil
+}
+
+// Train sets training mode, or evaluation mode when on is false.
+func (m *Module) Train(on bool) error { return m.fail("train", ctorch.JITTrain(m.ptr(), on)) }
+
+// IsTraining reads the mode.
+func (m *Module) IsTraining() (bool, error) {
+	on, err := ctorch.JITIsTraining(m.ptr())
+	return on, m.fail("training", err)
+}
+
+// To moves parameters and buffers to a device, and converts floating-point ones to dtype unless that is DefaultDType.
+func (m *Module) To(d torch.Device, dtype torch.DType) error {
+	return m.fail("to", ctorch.JITTo(m.ptr(), torch.DeviceCode(d), torch.DTypeCode(dtype)))
+}
+
+// Parameters returns the parameters with their dotted names, as tensors of s that share the module's.
+func (m *Module) Parameters(s *torch.Scope) ([]Named, error) { return m.tensors(s, false) }
+
+// Buffers returns the buffers with their dotted names, as tensors of s that share the module's.
+func (m *Module) Buffers(s *torch.Scope) ([]Named, error) { return m.tensors(s, true) }
+
+func (m *Module) tensors(s *torch.Scope, buffers bool) ([]Named, error) {
+	names, handles, err := ctorch.JITTensors(m.ptr(), buffers)
+	if err != nil {
+		return nil, m.fail("parameters", err)
+	}
+	out := make([]Named, len(handles))
+	for i, h := range handles {
+		out[i] = Named{names[i], torch.AdoptHandle(s, h)}
+	}
+	return out, nil
+}
+
+// Methods lists the names of the methods.
+func (m *Module) Methods() ([]string, error) {
+	l, err := ctorch.JITMethods(m.ptr())
+	return l, m.fail("methods", err)
+}
+
+// Schema returns a method's arguments and results as TorchScript writes them.
+func (m *Module) Schema(method string) (string, error) {
+	t, err := ctorch.JITSchema(m.ptr(), method)
+	return t, m.fail(method, err)
+}
+
+func (m *Module) fail(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("jit: %s: %s: %s", m.name, what, reason(err))
+}
+
+// reason is the last telling line of what libtorch said: an interpreter error begins with a stack of TorchScript frames.
+func reason(err error) string {
+	var c *ctorch.Error
+	if !errors.As(err, &c) {
+		return err.Error()
+	}
+	msg := c.Msg
+	if i := strings.LastIndex(msg, "RuntimeError: "); i >= 0 {
+		msg = msg[i+len("RuntimeError: "):]
+	}
+	msg, _, _ = strings.Cut(msg, "Exception raised from")
+	return strings.Join(strings.Fields(msg), " ")
+}
+
+// sniff tells apart what people hand over by mistake.
+func sniff(data []byte) error {
+	const want = "want a TorchScript file, as torch.jit.save writes it"
+	switch {
+	case len(data) == 0:
+		return errors.New("got an empty file; " + want)
+	case strings.HasPrefix(string(data[:min(len(data), 2)]), "\x80\x02"):
+		return errors.New("got a pickle of an old torch.save; " + want)
+	case !strings.HasPrefix(string(data[:min(len(data), 4)]), "PK\x03\x04"):
+		return errors.New("got neither a TorchScript archive nor a checkpoint; " + want)
+	case !strings.Contains(string(data), "constants.pkl"):
+		return errors.New("got a torch.save checkpoint (weights only, no code); " + want)
+	}
+	return nil
+}

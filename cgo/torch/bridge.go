@@ -1,0 +1,32 @@
+package torch
+
+import "github.com/tigas-train/tigas-train/cgo/internal/ctorch"
+
+// The functions below are for the sibling packages of cgo (jit, cuda, dist). Their types are internal to cgo, so
+// nobody else can call them.
+
+// HandleOf returns t's handle, still owned by t.
+func HandleOf(t *Tensor) ctorch.Handle { return t.handle("HandleOf") }
+
+// AdoptHandle makes a tensor of s from an owned handle.
+func AdoptHandle(s *Scope, h ctorch.Handle) *Tensor { return s.adopt(h) }
+
+// DeviceCode is the shim's number of d.
+func DeviceCode(d Device) int64 { return d.code() }
+
+// DTypeCode is libtorch's number of d, -1 for DefaultDType.
+func DTypeCode(d DType) int32 {
+	if d == DefaultDType {
+		return -1
+	}
+	return dtypes[d].code
+}
+
+// EncodeArgs encodes an argument list and returns the innermost scope among its tensors. It panics on what has no form.
+func EncodeArgs(op string, args []any) (*ctorch.Args, *Scope) {
+	nw, nb := room(args)
+	e := encoder{vals: make([]ctorch.Val, len(args)), words: make([]int64, nw), bytes: make([]byte, nb)}
+	in := e.addAll(op, args)
+	a := e.args()
+	return &a, in
+}

@@ -1,0 +1,263 @@
+package torch
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tigas-train/tigas-train/cgo/internal/ctorch"
+)
+
+// Scope owns tensors and frees them together. Make one with [NewScope] or [Scope.Child], or let [Scoped] make and close
+// it. A Scope is used by one goroutine at a time, except that several goroutines may make children of it.
+type Scope struct {
+	own    *owned // apart from the Scope, so that the cleanup of a lost Scope can reach it
+	parent *Scope
+	depth  int
+	sealed bool
+	closed bool
+	slab   []Tensor // tensors are cut from slabs: one allocation for many results
+	made   string   // where the scope was made; only in the invariants build
+
+	mu       sync.Mutex
+	children map[*Scope]struct{}
+}
+
+// owned is what must be freed.
+type owned struct {
+	tensors    []ctorch.Handle
+	generators []ctorch.Handle
+	closers    []func() // e.g. TorchScript modules
+}
+
+func (o *owned) free() {
+	ctorch.Free(o.tensors)
+	for _, g := range o.generators {
+		ctorch.FreeGenerator(g)
+	}
+	for i := len(o.closers) - 1; i >= 0; i-- {
+		o.closers[i]()
+	}
+	*o = owned{}
+}
+
+// Scopes that were never closed come here from the garbage collector; they are freed by the next scope that is made or
+// closed, on a goroutine that works with tensors anyway.
+var (
+	lostMu    sync.Mutex
+	lost      []*owned
+	lostCount atomic.Int64
+	anyLost   atomic.Bool
+)
+
+func freeLost() {
+	if !anyLost.Load() {
+		return
+	}
+	lostMu.Lock()
+	l := lost
+	lost = nil
+	anyLost.Store(false)
+	lostMu.Unlock()
+	for _, o := range l {
+		o.free()
+	}
+}
+
+// LeakedScopes counts the scopes that were found by the garbage collector instead of being closed.
+func LeakedScopes() int64 { return lostCount.Load() }
+
+// LiveTensors counts the tensor handles that exist in the process.
+func LiveTensors() int64 { return ctorch.LiveTensors() }
+
+// LiveBytes is the sum of their elements' bytes. A view counts as if it owned its elements.
+func LiveBytes() int64 { return ctorch.LiveBytes() }
+
+// NewScope returns a scope without a parent.
+func NewScope() *Scope {
+	freeLost()
+	s := &Scope{own: &owned{}}
+	if invariants {
+		s.made = caller()
+	}
+	runtime.AddCleanup(s, func(o *owned) {
+		if len(o.tensors)+len(o.generators)+len(o.closers) == 0 {
+			return
+		}
+		lostCount.Add(1)
+		lostMu.Lock()
+		lost = append(lost, o)
+		anyLost.Store(true)
+		lostMu.Unlock()
+	}, s.own)
+	return s
+}
+
+// Child returns a scope inside s: results of its tensors and those of s belong to it, and closing s closes it.
+// It panics if s is closed.
+func (s *Scope) Child() *Scope {
+	s.check("Child")
+	c := &Scope{own: &owned{}, parent: s, depth: s.depth + 1}
+	if invariants {
+		c.made = caller()
+	}
+	s.mu.Lock()
+	if s.children == nil {
+		s.children = make(map[*Scope]struct{})
+	}
+	s.children[c] = struct{}{}
+	s.mu.Unlock()
+	return c
+}
+
+// Scoped calls f with a new scope and closes it when f returns or panics. A panic with *[Error] becomes the error.
+func Scoped(f func(s *Scope) error) error { return run(NewScope(), f) }
+
+// Scoped calls f with a child of s and closes it when f returns or panics. A panic with *[Error] becomes the error.
+func (s *Scope) Scoped(f func(s *Scope) error) error { return run(s.Child(), f) }
+
+func run(s *Scope, f func(s *Scope) error) (err error) {
+	defer s.Close()
+	defer recoverError(&err)
+	return f(s)
+}
+
+// Close frees every tensor of s and of the scopes inside it. Closing twice is harmless.
+func (s *Scope) Close() {
+	if s.closed {
+		return
+	}
+	s.mu.Lock()
+	children := s.children
+	s.children = nil
+	s.mu.Unlock()
+	for c := range children {
+		c.Close()
+	}
+	s.closed = true
+	s.own.free()
+	s.slab = nil
+	if p := s.parent; p != nil {
+		p.mu.Lock()
+		delete(p.children, s)
+		p.mu.Unlock()
+	}
+	freeLost()
+}
+
+// Seal makes s refuse results from now on and returns s. Tensors can still be put in with [Scope.Adopt].
+func (s *Scope) Seal() *Scope {
+	s.sealed = true
+	return s
+}
+
+// Unseal undoes [Scope.Seal], to build more into s.
+func (s *Scope) Unseal() { s.sealed = false }
+
+// Len is the number of tensors that s owns.
+func (s *Scope) Len() int {
+	n := 0
+	for _, h := range s.own.tensors {
+		if h != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// OnClose registers f to run when s is closed, or lost; the latest first. It is for things in C memory other than
+// tensors, and f must not refer to s.
+func (s *Scope) OnClose(f func()) {
+	s.check("OnClose")
+	s.own.closers = append(s.own.closers, f)
+}
+
+// Use returns a tensor of s that is the same tensor as t: same elements, same place in the graph. It is how a parameter
+// from a sealed scope enters a formula without other operands, and how goroutines share a tensor.
+func (s *Scope) Use(t *Tensor) *Tensor {
+	s.check("Use")
+	h, err := ctorch.AliasOf(t.handle("Use"))
+	must("Use", err)
+	return s.adopt(h)
+}
+
+// Adopt moves t from its scope to s and returns it; s may be sealed. t outlives its former scope.
+func (s *Scope) Adopt(t *Tensor) *Tensor {
+	s.check("Adopt")
+	h := t.handle("Adopt")
+	t.scope.own.tensors[t.slot] = 0
+	s.put(t, h)
+	return t
+}
+
+// adopt makes a tensor of s from an owned handle.
+func (s *Scope) adopt(h ctorch.Handle) *Tensor {
+	if len(s.slab) == 0 {
+		s.slab = make([]Tensor, 32)
+	}
+	t := &s.slab[0]
+	s.slab = s.slab[1:]
+	s.put(t, h)
+	return t
+}
+
+func (s *Scope) put(t *Tensor, h ctorch.Handle) {
+	t.h, t.scope, t.slot = h, s, len(s.own.tensors)
+	s.own.tensors = append(s.own.tensors, h)
+}
+
+func (s *Scope) check(op string) {
+	if s.closed {
+		panicf(op, ErrClosed, "the scope is closed%s", s.origin())
+	}
+}
+
+func (s *Scope) origin() string {
+	if s.made == "" {
+		return ""
+	}
+	return " (made at " + s.made + ")"
+}
+
+// contains tells whether s is o or encloses it.
+func (s *Scope) contains(o *Scope) bool {
+	for o != nil && o.depth > s.depth {
+		o = o.parent
+	}
+	return o == s
+}
+
+// join returns the scope for a result of operands in a and b: the inner one. nil means none yet; sealed scopes do not
+// count.
+func join(op string, a, b *Scope) *Scope {
+	switch {
+	case b == nil || b.sealed || a == b:
+		return a
+	case a == nil:
+		return b
+	case a.contains(b):
+		return b
+	case b.contains(a):
+		return a
+	}
+	panicf(op, nil, "operands belong to unrelated scopes%s and%s: bring one over with Scope.Use", a.origin(), b.origin())
+	return nil
+}
+
+// caller names the first function outside this package on the stack.
+func caller() string {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !more || !inPackage(f.Function) {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+	}
+}
+
+func inPackage(function string) bool {
+	const prefix = "github.com/tigas-train/tigas-train/cgo/torch."
+	return len(function) > len(prefix) && function[:len(prefix)] == prefix
+}
