@@ -112,13 +112,32 @@ func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, er
 			kinds = append(kinds, int32(kind))
 		}
 	}
-	m, err := ctorch.JITDefine(names, handles, kinds, source)
+	m, err := ctorch.JITDefine(names, handles, kinds, nil, source)
 	runtime.KeepAlive(params)
 	runtime.KeepAlive(buffers)
 	if err != nil {
 		return nil, fmt.Errorf("jit: define: %s", reason(err))
 	}
 	return own(s, m, "defined module"), nil
+}
+
+// Wrap makes a module in s whose only tensors are those of m, which source knows as self.net:
+//
+//	def forward(self, x: Tensor) -> Tensor:
+//	    return self.net.forward(x)[0]
+//
+// It is in m's mode. Freezing it inlines m and drops what the source does not use.
+func (m *Module) Wrap(s *torch.Scope, source string) (*Module, error) {
+	w, err := ctorch.JITDefine(nil, nil, nil, m.ptr(), source)
+	if err != nil {
+		return nil, m.fail("wrap", err)
+	}
+	out := own(s, w, m.name)
+	training, err := m.IsTraining()
+	if err != nil {
+		return nil, err
+	}
+	return out, out.Train(training)
 }
 
 // Freeze returns a copy in s whose parameters and attributes are constants of its graph, with batch norms folded into

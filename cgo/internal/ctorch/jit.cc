@@ -81,10 +81,18 @@ int ct_jit_load(const char *path, const void *data, int64_t n, int device, void 
   });
 }
 
-int ct_jit_define(const char *const *names, const ct_handle *tensors, const int *kinds, int n, const char *source,
-                  void **out, char **msg) {
+int ct_jit_define(const char *const *names, const ct_handle *tensors, const int *kinds, int n, void *inner,
+                  const char *source, void **out, char **msg) {
   CT_GUARD({
-    auto m = std::make_unique<Module>("__torch__.tigas.Net");
+    std::unique_ptr<Module> m;
+    if (inner) {
+      // One compilation unit for both, or the types of the inner module would be unknown to the outer one.
+      m = std::make_unique<Module>("__torch__.tigas.Outer", mod(inner)._ivalue()->compilation_unit(), true);
+      m->register_module("net", mod(inner));
+    } else {
+      m = std::make_unique<Module>("__torch__.tigas.Net");
+    }
+    m->register_attribute("training", c10::BoolType::get(), true);
     for (int i = 0; i < n; i++) {
       if (kinds[i] == 0) m->register_parameter(names[i], ct::borrow(tensors[i]), false);
       else m->register_buffer(names[i], ct::borrow(tensors[i]));

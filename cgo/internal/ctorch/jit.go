@@ -30,8 +30,8 @@ func JITLoadBytes(data []byte, device int64) (Module, error) {
 	return Module(out), failed(rc, msg)
 }
 
-// JITDefine makes a module from tensors and source text. kinds: 0 parameter, 1 buffer.
-func JITDefine(names []string, tensors []Handle, kinds []int32, source string) (Module, error) {
+// JITDefine makes a module from tensors and source text. kinds: 0 parameter, 1 buffer. inner may be nil.
+func JITDefine(names []string, tensors []Handle, kinds []int32, inner Module, source string) (Module, error) {
 	// The array of names is C memory: Go memory handed to C must not hold pointers.
 	cnames := C.malloc(C.size_t(len(names)+1) * C.size_t(unsafe.Sizeof(uintptr(0))))
 	defer C.free(cnames)
@@ -45,7 +45,7 @@ func JITDefine(names []string, tensors []Handle, kinds []int32, source string) (
 	var out unsafe.Pointer
 	var msg *C.char
 	rc := C.ct_jit_define((**C.char)(cnames), handles(tensors), (*C.int)(unsafe.Pointer(unsafe.SliceData(kinds))),
-		C.int(len(names)), src, &out, &msg)
+		C.int(len(names)), unsafe.Pointer(inner), src, &out, &msg)
 	return Module(out), failed(rc, msg)
 }
 

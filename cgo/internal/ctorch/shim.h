@@ -106,8 +106,9 @@ int ct_deterministic(int on, char **msg);
 
 /* ---- jit.cc ---- */
 int ct_jit_load(const char *path, const void *data, int64_t n, int device, void **out, char **msg);
-int ct_jit_define(const char *const *names, const ct_handle *tensors, const int *kinds, int n, const char *source,
-                  void **out, char **msg); /* kinds: 0 parameter, 1 buffer */
+/* kinds: 0 parameter, 1 buffer. inner, if any, becomes the submodule "net". */
+int ct_jit_define(const char *const *names, const ct_handle *tensors, const int *kinds, int n, void *inner,
+                  const char *source, void **out, char **msg);
 int ct_jit_save(void *m, const char *path, char **msg);
 int ct_jit_save_bytes(void *m, void **data, int64_t *n, char **msg);
 int ct_jit_freeze(void *m, void **out, char **msg);

@@ -1,0 +1,275 @@
+package tigas
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/tigas-train/tigas-train/cgo/jit"
+	"github.com/tigas-train/tigas-train/cgo/torch"
+)
+
+// Detector is a frozen network that scores images. It belongs to the scope that it was opened in.
+type Detector struct {
+	Name   string // where it came from: a path, or "embedded"
+	SHA256 string // of the file, in hex
+	Output string // what the network returned: "tensor", "tuple" or "dict"
+
+	score  *jit.Module // image -> scores, nothing else
+	logit  *jit.Module // image -> values before the sigmoid; nil if the network does not show them
+	device torch.Device
+	calls  atomic.Int64
+}
+
+// OpenOptions say how a detector is loaded. The zero value is the CPU and a self-test at 64 x 64.
+type OpenOptions struct {
+	Device torch.Device
+	// Height and Width of the self-test, 64 if 0. Trainers give the size of their images, so that a detector that cannot
+	// take them is refused before training and not after the first epoch.
+	Height, Width int
+}
+
+// Open loads a TorchScript detector into s, puts it into evaluation mode, freezes every parameter, folds batch norms
+// into convolutions, drops the outputs that are not the score, and tests it on probe images.
+//
+// The network may return a tensor [N] or [N, 1], a tuple whose first such tensor is the score, or a dict with "score".
+// The error names what is wrong with the file: not TorchScript, wrong input or output, scores that are NaN or outside
+// [0, 1], no gradient.
+func Open(s *torch.Scope, path string, o OpenOptions) (*Detector, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("tigas: open detector: %w", err)
+	}
+	return OpenBytes(s, data, path, o)
+}
+
+// OpenBytes is [Open] from memory. name stands for the path.
+func OpenBytes(s *torch.Scope, data []byte, name string, o OpenOptions) (*Detector, error) {
+	if o.Height == 0 {
+		o.Height = 64
+	}
+	if o.Width == 0 {
+		o.Width = o.Height
+	}
+	sum := sha256.Sum256(data)
+	d := &Detector{Name: name, SHA256: hex.EncodeToString(sum[:]), device: o.Device}
+	err := d.load(s, data, o)
+	if err != nil {
+		return nil, fmt.Errorf("tigas: detector %s: %w", name, err)
+	}
+	return d, nil
+}
+
+func (d *Detector) load(s *torch.Scope, data []byte, o OpenOptions) error {
+	// What is only needed while loading goes with this scope; the frozen copies stay in s.
+	work := torch.NewScope()
+	defer work.Close()
+	m, err := jit.LoadBytes(work, data, o.Device, d.Name)
+	if err != nil {
+		return unprefix(err)
+	}
+	if err = freeze(m); err != nil {
+		return unprefix(err)
+	}
+	var pick string
+	err = work.Scoped(func(w *torch.Scope) error {
+		out, err := m.Forward(probes(w, o)[0].image)
+		if err != nil {
+			return fmt.Errorf("cannot take images [N 3 %d %d]: %s", o.Height, o.Width, unprefix(err))
+		}
+		d.Output, pick, err = scoreOf(out)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if d.score, err = reduce(s, m, "self.net.forward(x)"+pick, o); err != nil {
+		return err
+	}
+	if expr := logitOf(m, d.Output); expr != "" {
+		if d.logit, err = reduce(s, m, expr, o); err != nil {
+			return err
+		}
+	}
+	return d.selfTest(o)
+}
+
+// freeze puts every parameter out of reach of gradients. Evaluation mode alone does not: backward would fill 160
+// gradients that nobody reads, at up to 2.4 times the cost.
+func freeze(m *jit.Module) error {
+	if err := m.Train(false); err != nil {
+		return err
+	}
+	return torch.Scoped(func(s *torch.Scope) error {
+		params, err := m.Parameters(s)
+		for _, p := range params {
+			p.Tensor.RequiresGrad(false)
+		}
+		return err
+	})
+}
+
+// reduce returns a module in s that computes one expression of m and nothing besides, frozen.
+//
+// Freezing drops detach() as if it did nothing, so that a network that cuts gradients on purpose would get other ones.
+// Hence the comparison: where the gradients differ, the module is used as it was written.
+func reduce(s *torch.Scope, m *jit.Module, expr string, o OpenOptions) (*jit.Module, error) {
+	source := "def forward(self, x: Tensor) -> Tensor:\n    return " + expr + "\n"
+	work := torch.NewScope()
+	defer work.Close()
+	written, err := m.Wrap(work, source)
+	if err != nil {
+		return nil, unprefix(err)
+	}
+	frozen, err := written.Freeze(s)
+	if err != nil {
+		return m.Wrap(s, source) // some modules cannot be frozen; they are slower, not wrong
+	}
+	same := false
+	err = torch.Scoped(func(w *torch.Scope) error {
+		x := probes(w, o)[1].image.Detach().Clone().RequiresGrad(true)
+		a, err := gradient(written, x)
+		if err != nil {
+			return err
+		}
+		b, err := gradient(frozen, x)
+		if err != nil {
+			return err
+		}
+		// Folding batch norms rounds differently, and a ReLU at its kink may flip: 1e-2 is far above that and far below
+		// what a cut gradient makes.
+		same = b.Sub(a).Norm().Float64() <= 1e-2*a.Norm().Float64()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !same {
+		return m.Wrap(s, source)
+	}
+	return frozen, nil
+}
+
+// gradient is that of the sum of the scores with respect to x, or an error that says why there is none.
+func gradient(m *jit.Module, x *torch.Tensor) (*torch.Tensor, error) {
+	score, err := torch.Try1(func() *torch.Tensor { return m.ForwardTensor(x).Sum() })
+	if err != nil {
+		return nil, err
+	}
+	if !score.IsGradRequired() {
+		return nil, errors.New("its score has no gradient with respect to the image: it was exported under no_grad " +
+			"or computes something that cannot be differentiated")
+	}
+	g, err := torch.Try1(func() *torch.Tensor {
+		return torch.Grad(score, []*torch.Tensor{x}, torch.GradOptions{})[0]
+	})
+	if err != nil {
+		return nil, fmt.Errorf("its score cannot be differentiated: %w", err)
+	}
+	return g, nil
+}
+
+// scoreOf finds the score among what the network returned, and the TorchScript expression that takes it out.
+func scoreOf(out any) (kind, pick string, err error) {
+	switch v := out.(type) {
+	case *torch.Tensor:
+		return "tensor", "", isScore(v)
+	case jit.Tuple:
+		for i, e := range v {
+			if t, ok := e.(*torch.Tensor); ok && isScore(t) == nil {
+				return "tuple", fmt.Sprintf("[%d]", i), nil
+			}
+		}
+		return "", "", fmt.Errorf("returns a tuple of %d without a score: want a tensor [N] or [N, 1] in it", len(v))
+	case map[string]any:
+		t, ok := v["score"].(*torch.Tensor)
+		if !ok {
+			keys := make([]string, 0, len(v))
+			for k := range v {
+				keys = append(keys, k)
+			}
+			return "", "", fmt.Errorf("returns a dict with %q: want a tensor under \"score\"", strings.Join(keys, ", "))
+		}
+		return "dict", `["score"]`, isScore(t)
+	}
+	return "", "", fmt.Errorf("returns a %T: want a tensor [N] or [N, 1], a tuple or a dict with \"score\"", out)
+}
+
+func isScore(t *torch.Tensor) error {
+	sh := t.Shape()
+	if len(sh) == 1 && sh[0] == probeBatch || len(sh) == 2 && sh[0] == probeBatch && sh[1] == 1 {
+		return nil
+	}
+	return fmt.Errorf("returns a tensor %v for %d images: want one score for each, [%d] or [%d, 1]", sh, probeBatch,
+		probeBatch, probeBatch)
+}
+
+// logitOf is the expression for the value before the sigmoid, "" if the network does not show it.
+func logitOf(m *jit.Module, output string) string {
+	methods, err := m.Methods()
+	if err != nil {
+		return ""
+	}
+	for _, name := range methods {
+		if name == "logit" && output == "tensor" {
+			return "self.net.logit(x)"
+		}
+	}
+	return ""
+}
+
+// Device is where the detector computes.
+func (d *Detector) Device() torch.Device { return d.device }
+
+// Calls counts how often the network was run, to show that a weight of 0 costs nothing.
+func (d *Detector) Calls() int64 { return d.calls.Load() }
+
+// HasLogit tells whether the [Logit] form of the loss can use the network's own value before the sigmoid.
+func (d *Detector) HasLogit() bool { return d.logit != nil }
+
+// Score returns the scores [N] of images [N, 3, H, W] in [0, 1], each from 0 (generated) to 1 (real). Gradients flow to
+// the images where they lie in [0, 1]; outside, the network clamps and they are zero. It computes in float32 whatever
+// autocast says. It panics on another shape, and on a size that the network cannot take.
+func (d *Detector) Score(images *torch.Tensor) *torch.Tensor { return d.run(d.score, images) }
+
+func (d *Detector) run(m *jit.Module, images *torch.Tensor) (out *torch.Tensor) {
+	if sh := images.Shape(); len(sh) != 4 || sh[1] != 3 {
+		panic(&torch.Error{Op: "tigas.Score", Msg: fmt.Sprintf("got images %v vs [N 3 H W]", sh)})
+	}
+	d.calls.Add(1)
+	torch.Autocast(d.device, torch.DefaultDType, func() {
+		out = m.ForwardTensor(images.To(torch.Float32)).Reshape(-1)
+	})
+	return out
+}
+
+// ParamsSHA256 is a hash of the network's constants as they are in memory now. It never changes: training that moved the
+// detector would show here.
+func (d *Detector) ParamsSHA256() (string, error) {
+	data, err := d.score.Bytes()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// unprefix drops "jit: load NAME: ", which the caller says better.
+func unprefix(err error) error {
+	s := err.Error()
+	if i := strings.LastIndex(s, ": "); strings.HasPrefix(s, "jit: ") && i > 0 {
+		for _, mark := range []string{": got ", ": forward: ", ": freeze: ", ": wrap: "} {
+			if _, rest, ok := strings.Cut(s, mark); ok {
+				if mark == ": got " {
+					return fmt.Errorf("got %s", rest)
+				}
+				return fmt.Errorf("%s", rest)
+			}
+		}
+	}
+	return err
+}

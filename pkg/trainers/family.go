@@ -1,0 +1,50 @@
+package trainers
+
+import (
+	"iter"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+)
+
+// Family is a kind of generative model in the shared loop of [Run].
+type Family interface {
+	// Step makes one update of the generator and whatever goes before it. An error ends the run; a *torch.Error may also
+	// be panicked.
+	Step(st *Step) error
+	// Latents draws the inputs of n samples, in s, always the same ones for the same seed.
+	Latents(s *torch.Scope, n int, seed int64) *torch.Tensor
+	// Sample returns images [N, 3, H, W] in [-1, 1] for latents, in their scope, as the model is meant to be used: in
+	// evaluation mode, with averaged weights where there are any, without recording gradients.
+	Sample(latents *torch.Tensor) *torch.Tensor
+	// Tensors are the weights and buffers that a snapshot holds, by name.
+	Tensors() iter.Seq2[string, *torch.Tensor]
+	// LearningRates are the current ones, by the name of the optimiser.
+	LearningRates() []NamedValue
+}
+
+// NamedValue is a number with its name in the log.
+type NamedValue struct {
+	Name  string
+	Value float64
+}
+
+// Step is what the loop gives a [Family] for one step.
+type Step struct {
+	Scope    *torch.Scope // closed after the step: everything in it is freed
+	Progress sched.Progress
+	Noise    *torch.Generator // the run's random numbers, on its device
+
+	next   func(s *torch.Scope) (*torch.Tensor, error)
+	report func(name string, value *torch.Tensor)
+	count  func(name string)
+}
+
+// Real returns the next batch of real images, [N, 3, H, W] float32 in [-1, 1], in the step's scope.
+func (st *Step) Real() (*torch.Tensor, error) { return st.next(st.Scope) }
+
+// Report adds a scalar tensor to the log under a name; the log has the mean over a tick. The device is not waited for.
+func (st *Step) Report(name string, value *torch.Tensor) { st.report(name, value) }
+
+// Skipped counts an update that was left out because a gradient was not finite.
+func (st *Step) Skipped(name string) { st.count(name) }
