@@ -28,7 +28,8 @@ func (m *Module) Call(method string, args ...any) (any, error) {
 	}
 	defer ctorch.FreeValue(v)
 	if in == nil {
-		return nil, m.fail(method, errors.New("no argument belongs to an open scope, so there is none for the result"))
+		return nil, m.fail(method, errors.New("no scope for the result: the tensors among the arguments belong to "+
+			"sealed or unrelated scopes"))
 	}
 	out, err := convert(in, v)
 	return out, m.fail(method, err)

@@ -32,9 +32,8 @@ type GradOptions struct {
 // freed by an earlier call.
 func Grad(output *Tensor, inputs []*Tensor, o GradOptions) []*Tensor {
 	const op = "Grad"
-	var in *Scope
 	out := []ctorch.Handle{output.handle(op)}
-	in = join(op, in, output.scope)
+	in := join(nil, output.scope)
 	if in == nil {
 		panicf(op, ErrSealed, "output belongs to a sealed scope: bring it into a working scope with Use")
 	}

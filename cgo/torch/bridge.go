@@ -22,11 +22,15 @@ func DTypeCode(d DType) int32 {
 	return dtypes[d].code
 }
 
-// EncodeArgs encodes an argument list and returns the innermost scope among its tensors. It panics on what has no form.
+// EncodeArgs encodes an argument list and returns the innermost scope among its tensors, nil
+// if there is none. It panics on what has no form.
 func EncodeArgs(op string, args []any) (*ctorch.Args, *Scope) {
 	nw, nb := room(args)
 	e := encoder{vals: make([]ctorch.Val, len(args)), words: make([]int64, nw), bytes: make([]byte, nb)}
 	in := e.addAll(op, args)
+	if in == unrelated {
+		in = nil
+	}
 	a := e.args()
 	return &a, in
 }

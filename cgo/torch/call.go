@@ -141,6 +141,11 @@ func (o *operator) callMulti(s *Scope, args []any) []any {
 
 // place puts a result into its scope. There is none when every operand is sealed, or when there were no tensors.
 func (o *operator) place(in *Scope, h ctorch.Handle) *Tensor {
+	if in == unrelated {
+		ctorch.Free([]ctorch.Handle{h})
+		panicf(o.name, nil, "operands belong to unrelated scopes, so there is none for the result: bring one over with "+
+			"Scope.Use, or make one scope the child of the other")
+	}
 	if in == nil {
 		ctorch.Free([]ctorch.Handle{h})
 		panicf(o.name, ErrSealed, "no scope for the result: every operand belongs to a sealed scope (parameters of a "+
@@ -260,7 +265,7 @@ func (e *encoder) addAll(op string, args []any) (in *Scope) {
 				continue
 			}
 			e.val(ctorch.Tensor, int64(v.handle(op)))
-			in = join(op, in, v.scope)
+			in = join(in, v.scope)
 		case []*Tensor:
 			e.list(ctorch.Tensors, len(v))
 			for _, t := range v {
@@ -269,7 +274,7 @@ func (e *encoder) addAll(op string, args []any) (in *Scope) {
 					continue
 				}
 				e.word(int64(t.handle(op)))
-				in = join(op, in, t.scope)
+				in = join(in, t.scope)
 			}
 		default:
 			if !e.add(a) {

@@ -228,11 +228,15 @@ func (s *Scope) contains(o *Scope) bool {
 	return o == s
 }
 
+// unrelated stands for "no scope fits": two operands lie in scopes neither of which encloses the other. That matters only
+// if there is a result to place; an in-place operation makes none.
+var unrelated = &Scope{}
+
 // join returns the scope for a result of operands in a and b: the inner one. nil means none yet; sealed scopes do not
 // count.
-func join(op string, a, b *Scope) *Scope {
+func join(a, b *Scope) *Scope {
 	switch {
-	case b == nil || b.sealed || a == b:
+	case b == nil || b.sealed || a == b || a == unrelated:
 		return a
 	case a == nil:
 		return b
@@ -241,8 +245,7 @@ func join(op string, a, b *Scope) *Scope {
 	case b.contains(a):
 		return a
 	}
-	panicf(op, nil, "operands belong to unrelated scopes%s and%s: bring one over with Scope.Use", a.origin(), b.origin())
-	return nil
+	return unrelated
 }
 
 // caller names the first function outside this package on the stack.

@@ -13,7 +13,7 @@ type Family interface {
 	// be panicked.
 	Step(st *Step) error
 	// Latents draws the inputs of n samples, in s, always the same ones for the same seed.
-	Latents(s *torch.Scope, n int, seed int64) *torch.Tensor
+	Latents(s *torch.Scope, n int, seed int64) (*torch.Tensor, error)
 	// Sample returns images [N, 3, H, W] in [-1, 1] for latents, in their scope, as the model is meant to be used: in
 	// evaluation mode, with averaged weights where there are any, without recording gradients.
 	Sample(latents *torch.Tensor) *torch.Tensor
@@ -35,16 +35,24 @@ type Step struct {
 	Progress sched.Progress
 	Noise    *torch.Generator // the run's random numbers, on its device
 
-	next   func(s *torch.Scope) (*torch.Tensor, error)
-	report func(name string, value *torch.Tensor)
-	count  func(name string)
+	loop *loop
+}
+
+// Sub runs a part of the step with a scope of its own, which is closed when the part is done.
+func (st *Step) Sub(part func(*Step) error) error {
+	return st.Scope.Scoped(func(s *torch.Scope) error {
+		sub := *st
+		sub.Scope = s
+		return part(&sub)
+	})
 }
 
 // Real returns the next batch of real images, [N, 3, H, W] float32 in [-1, 1], in the step's scope.
-func (st *Step) Real() (*torch.Tensor, error) { return st.next(st.Scope) }
+func (st *Step) Real() (*torch.Tensor, error) { return st.loop.nextBatch(st.Scope) }
 
-// Report adds a scalar tensor to the log under a name; the log has the mean over a tick. The device is not waited for.
-func (st *Step) Report(name string, value *torch.Tensor) { st.report(name, value) }
+// Report adds a scalar tensor to the log under a name; the log has its mean over a tick. The device is not waited for.
+func (st *Step) Report(name string, value *torch.Tensor) { st.loop.stats.add(name, value) }
 
-// Skipped counts an update that was left out because a gradient was not finite.
-func (st *Step) Skipped(name string) { st.count(name) }
+// Skip counts an update that was left out because a gradient of the named network was not finite, and returns an error
+// that wraps [ErrDiverged] after too many in a row.
+func (st *Step) Skip(name string) error { return st.loop.skip(name) }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+)
+
+func newDoctor() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Show what this machine has: libtorch, CPU, CUDA, threads, caches",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return doctor(cmd.OutOrStdout())
+		},
+	}
+}
+
+// doctor prints one screen, each line a fact, and returns an error when training could not work at all.
+func doctor(w io.Writer) error {
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("tigas-train", "%s, %s %s/%s", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	row("libtorch", "%s, %s", torch.Version(), loadedFrom("libtorch_cpu"))
+	versions := torch.CheckVersion()
+	if versions != nil {
+		row("", "PROBLEM: %s", versions)
+	}
+	row("CPU", "%d cores, kernels for %s", runtime.NumCPU(), torch.CPUCapability())
+	row("threads", "%d for one operation (--threads), OMP_WAIT_POLICY=%s", torch.NumThreads(), env("OMP_WAIT_POLICY"))
+
+	info, err := torch.CUDADevices()
+	switch {
+	case err != nil:
+		row("CUDA", "PROBLEM: %s", oneLine(err))
+	case info.Count > 0:
+		row("CUDA", "%d device(s), %s", info.Count, loadedFrom("libtorch_cuda"))
+		row("cuDNN", "%s", info.CuDNN)
+	default:
+		row("CUDA", "no: %s", noCUDA(info))
+		row("cuDNN", "no")
+	}
+
+	err = torch.Scoped(func(s *torch.Scope) error {
+		d, err := tigas.Embedded(s, tigas.OpenOptions{})
+		if err == nil {
+			row("detector", "embedded, self-test passed, sha256 %.12s", d.SHA256)
+		}
+		return err
+	})
+	if err != nil {
+		row("detector", "PROBLEM: %s", oneLine(err))
+	}
+	row("cache", "%s", cacheLine())
+	if versions != nil {
+		return &hinted{code: exitInternal, err: versions}
+	}
+	return err
+}
+
+func noCUDA(info torch.CUDAInfo) string {
+	if info.Library {
+		return "libtorch has CUDA but sees no GPU (driver, CUDA_VISIBLE_DEVICES, --gpus all?)"
+	}
+	return "this libtorch is a CPU build"
+}
+
+// loadedFrom is the file that a part of libtorch was loaded from.
+func loadedFrom(part string) string {
+	for line := range strings.Lines(torch.LoadTrace()) {
+		if file, ok := strings.CutPrefix(strings.TrimSpace(line), part+": "); ok {
+			if full, err := filepath.EvalSymlinks(file); err == nil {
+				return full
+			}
+			return file
+		}
+	}
+	return "?"
+}
+
+func env(name string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return "(not set)"
+}
+
+// cacheLine names the folder that published detectors are kept in, the one that the Python package uses.
+func cacheLine() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "no home directory"
+	}
+	dir := filepath.Join(home, ".cache", "tigas", "models")
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return dir + " (empty)"
+	}
+	return fmt.Sprintf("%s (%d entries)", dir, len(files))
+}

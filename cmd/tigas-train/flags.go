@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/data"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+)
+
+// dataFlags are the flags that say what to train on.
+type dataFlags struct {
+	Data       string `json:"data"`
+	Resolution int    `json:"resolution"`
+	Crop       string `json:"crop"`
+	Mirror     bool   `json:"mirror"`
+	Workers    int    `json:"workers"`
+}
+
+func (d *dataFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&d.Data, "data", "demo", "folder of pictures, .zip of pictures, CIFAR-10 binary, MNIST IDX, or demo")
+	f.IntVar(&d.Resolution, "resolution", 32, "height and width of the images: 32, 64 or 128")
+	f.StringVar(&d.Crop, "crop", string(data.CropCenter), "center: scale and take the middle; random: a random square of the picture's own pixels")
+	f.BoolVar(&d.Mirror, "mirror", false, "mirror half of the images")
+	f.IntVar(&d.Workers, "workers", 0, "decoding goroutines (default one for each core, at most 8)")
+}
+
+func (d dataFlags) demo() bool { return d.Data == "demo" }
+
+// open returns the loader and its set.
+func (d dataFlags) open(batch int, seed int64) (*data.Loader, data.Dataset, error) {
+	crop, err := data.ParseCrop(d.Crop)
+	if err != nil {
+		return nil, nil, &hinted{code: exitUsage, err: err}
+	}
+	if d.Resolution < 1 || d.Resolution > 4096 {
+		return nil, nil, usagef("--resolution: got %d vs 32, 64 or 128", d.Resolution)
+	}
+	if batch < 1 || batch > 1<<16 {
+		return nil, nil, usagef("--batch: got %d vs 1 to 65536", batch)
+	}
+	if d.Workers < 0 {
+		return nil, nil, usagef("--workers: got %d vs a positive number", d.Workers)
+	}
+	set, err := data.Open(d.Data, d.Resolution)
+	if err != nil {
+		return nil, nil, coded(exitData, err)
+	}
+	l, err := data.NewLoader(set, data.LoaderOptions{Batch: batch, Seed: uint64(seed), Workers: d.Workers,
+		Transform: data.Transform{Resolution: d.Resolution, Crop: crop, Mirror: d.Mirror}})
+	return l, set, coded(exitData, err)
+}
+
+// systemFlags are the flags about the machine.
+type systemFlags struct {
+	Device  string
+	Threads int
+	Quiet   bool
+}
+
+func (s *systemFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&s.Device, "device", "cpu", "cpu, cuda or cuda:N")
+	f.IntVar(&s.Threads, "threads", 0, "threads for one operation (default one for each core)")
+	f.BoolVarP(&s.Quiet, "quiet", "q", false, "print warnings only")
+}
+
+// start checks the device and sets the number of threads, before the first operation.
+func (s systemFlags) start() (torch.Device, error) {
+	d, err := torch.ParseDevice(s.Device)
+	if err != nil {
+		return d, &hinted{code: exitUsage, err: err}
+	}
+	if err = torch.CheckVersion(); err != nil {
+		return d, err
+	}
+	if err = d.Check(); err != nil {
+		return d, (&hinted{code: exitUsage, err: err}).withHint("tigas-train doctor shows what this machine has")
+	}
+	n := s.Threads
+	if n < 0 || n > 1024 {
+		return d, usagef("--threads: got %d vs 1 to 1024", n)
+	}
+	if n == 0 {
+		n = runtime.NumCPU()
+	}
+	return d, torch.SetNumThreads(n)
+}
+
+// newConsole is live on a terminal, unless the terminal is dumb or a CI system is looking.
+func newConsole(w io.Writer, quiet bool) *monitor.Console {
+	c := &monitor.Console{W: w, Quiet: quiet}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" {
+		c.Live = true
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			c.Width = width
+		}
+	}
+	return c
+}
+
+// finite refuses NaN, infinities and negative numbers.
+func finite(flag string, v float64) error {
+	if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
+		return usagef("--%s: got %v vs a finite number of at least 0", flag, v)
+	}
+	return nil
+}
+
+func isAny(err error, targets ...error) bool {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// join lists names for an error text.
+func join(l []string) string { return strings.Join(l, ", ") }

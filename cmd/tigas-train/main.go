@@ -1,0 +1,80 @@
+// Command tigas-train trains image generators on libtorch, with the TIGAS realism score as an extra loss.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run executes one command line and returns the exit code. Results go to stdout, everything else to stderr.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitCode(err)
+	fmt.Fprintf(stderr, "tigas-train: error: %s\n", oneLine(err))
+	var hint *hinted
+	if errors.As(err, &hint) && hint.hint != "" {
+		fmt.Fprintf(stderr, "tigas-train: hint: %s\n", hint.hint)
+	}
+	return code
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tigas-train",
+		Short: "Train image generators with the TIGAS realism score as an extra loss",
+		Long: `tigas-train trains image generators natively on libtorch, with the TIGAS realism
+score as an extra loss: 1 - mean(score) of a frozen detector, added with a weight.
+
+  tigas-train gan --tigas-weight 0.1                        demo data, at once
+  tigas-train gan --data photos/ --resolution 64 --out runs/a
+  tigas-train sample runs/a --n 64 --out grid.png
+  tigas-train doctor                                        what this machine has
+
+Exit codes:
+` + exitCodes,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%s", err).withHint("see %s --help", cmd.CommandPath())
+	})
+	root.AddCommand(newGAN(), newSample(), newScore(), newDetector(), newDoctor(), newVersion())
+	return root
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	e := usagef("unknown command %q", name)
+	if s := cmd.SuggestionsFor(name); len(s) > 0 {
+		return e.withHint("did you mean %s?", strings.Join(s, " or "))
+	}
+	return e.withHint("see tigas-train --help for the commands")
+}
+
+// oneLine keeps an error's text on one line, whatever a library put into it.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

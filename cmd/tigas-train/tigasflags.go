@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+)
+
+// tigasFlags are the flags of the TIGAS term.
+type tigasFlags struct {
+	Model        string    `json:"model"`
+	Weight       float64   `json:"weight"`
+	Start        string    `json:"start"`
+	Warmup       string    `json:"warmup"`
+	Every        int64     `json:"every"`
+	NoCompensate bool      `json:"no_compensate"`
+	Form         string    `json:"form"`
+	Scales       []float64 `json:"scales"`
+	NoAntialias  bool      `json:"no_antialias"`
+	Augment      bool      `json:"augment"`
+}
+
+func (t *tigasFlags) register(f *pflag.FlagSet) {
+	f.Float64Var(&t.Weight, "tigas-weight", 0, "weight of the TIGAS term; 0: no detector (0.05 to 0.1 is usual for GANs)")
+	f.StringVar(&t.Model, "tigas-model", "", "TorchScript detector, or embedded (default embedded for demo data)")
+	f.StringVar(&t.Start, "tigas-start", "0", "no term before this point: 20kimg, 500step or 2epoch")
+	f.StringVar(&t.Warmup, "tigas-warmup", "auto", "the weight rises from 0 over this length: 10epoch, 500step, 20kimg or 0 (default a fifth of the run)")
+	f.Int64Var(&t.Every, "tigas-every", 1, "apply the term on every k-th generator step, k times as strong")
+	f.BoolVar(&t.NoCompensate, "tigas-no-compensate", false, "with --tigas-every: do not multiply by k")
+	f.StringVar(&t.Form, "tigas-form", "linear", "linear: 1-s; log: -log s, stronger while everything looks generated; logit: log on the detector's own logit")
+	f.Float64SliceVar(&t.Scales, "tigas-scales", nil, "score at these scales and average, e.g. 1,0.5 (default 1)")
+	f.BoolVar(&t.NoAntialias, "tigas-no-antialias", false, "shrink for --tigas-scales by sampling, as torch's interpolate")
+	f.BoolVar(&t.Augment, "tigas-augment", false, "change the images slightly before scoring, so that the detector is harder to fool")
+}
+
+func (t tigasFlags) validate() error {
+	if err := finite("tigas-weight", t.Weight); err != nil {
+		return err
+	}
+	if t.Every < 1 {
+		return usagef("--tigas-every: got %d vs at least 1", t.Every)
+	}
+	if _, err := tigas.ParseForm(t.Form); err != nil {
+		return &hinted{code: exitUsage, err: err}
+	}
+	return nil
+}
+
+// schedule is the weight over the run. kimg is the run's length, for the automatic warm-up.
+func (t tigasFlags) schedule(kimg float64) (sched.Schedule, error) {
+	start, err := sched.ParseSpan(t.Start)
+	if err != nil {
+		return nil, usagef("--tigas-start: %s", err)
+	}
+	warm := sched.Span{N: kimg / 5, Unit: sched.Kimg}
+	if t.Warmup != "auto" {
+		if warm, err = sched.ParseSpan(t.Warmup); err != nil {
+			return nil, usagef("--tigas-warmup: %s", err)
+		}
+	}
+	w, err := sched.NewWarmup(t.Weight, warm, start)
+	if err != nil {
+		return nil, usagef("%s", err)
+	}
+	return w, nil
+}
+
+func (t tigasFlags) interval() sched.Interval {
+	return sched.Interval{Every: t.Every, Compensate: !t.NoCompensate}
+}
+
+func (t tigasFlags) options(seed int64) tigas.LossOptions {
+	form, _ := tigas.ParseForm(t.Form) // validated
+	o := tigas.LossOptions{Range: tigas.Symmetric, Form: form, Scales: t.Scales, NoAntialias: t.NoAntialias}
+	if t.Augment {
+		o.Augment = tigas.DefaultAugment(uint64(seed))
+	}
+	return o
+}
+
+// open loads the detector, or returns nil when the weight is 0.
+func (t tigasFlags) open(s *torch.Scope, device torch.Device, d dataFlags) (*tigas.Detector, error) {
+	if t.Weight == 0 {
+		return nil, nil
+	}
+	o := tigas.OpenOptions{Device: device, Height: d.Resolution}
+	det, err := openDetector(s, t.Model, d.demo(), o)
+	if err != nil {
+		return nil, err
+	}
+	return det, nil
+}
+
+// openDetector opens the detector that --tigas-model or --model names. Without a name the embedded one stands in for the
+// demo data only: on other images its score would mean nothing, and a run should not seem to work.
+func openDetector(s *torch.Scope, model string, demo bool, o tigas.OpenOptions) (*tigas.Detector, error) {
+	var det *tigas.Detector
+	var err error
+	switch {
+	case model == "embedded" || model == "" && demo:
+		det, err = tigas.Embedded(s, o)
+	case model == "":
+		return nil, usagef("no detector for this data").withHint("give --tigas-model FILE (TorchScript), or " +
+			"--tigas-model embedded to use the demo's detector all the same, or --tigas-weight 0")
+	default:
+		det, err = tigas.Open(s, model, o)
+	}
+	return det, coded(exitData, err)
+}
+
+func (t tigasFlags) describe(d *tigas.Detector) string {
+	if d == nil {
+		return ", no TIGAS term"
+	}
+	return fmt.Sprintf(" + %g * TIGAS (%s, detector %s %.12s)", t.Weight, t.Form, d.Name, d.SHA256)
+}

@@ -1,0 +1,125 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+)
+
+// Run is a run folder.
+type Run struct{ Dir string }
+
+// ErrExists says that a folder already holds a run.
+var ErrExists = errors.New("already holds a run")
+
+// Create makes the folder dir with its subfolders. It returns an error that wraps [ErrExists] if there is a run in it: a
+// new run never overwrites an old one.
+func Create(dir string) (*Run, error) {
+	r := &Run{dir}
+	if _, err := os.Stat(r.config()); err == nil {
+		return nil, fmt.Errorf("checkpoint: %s %w", dir, ErrExists)
+	}
+	for _, d := range []string{"samples", "snapshots"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, fmt.Errorf("checkpoint: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// CreateNext makes a folder in root with the next free number: root/00007-name.
+func CreateNext(root, name string) (*Run, error) {
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	for {
+		entries, err := os.ReadDir(root)
+		if err != nil {
+			return nil, fmt.Errorf("checkpoint: %w", err)
+		}
+		next := 0
+		for _, e := range entries {
+			if m := numbered.FindStringSubmatch(e.Name()); m != nil {
+				n, _ := strconv.Atoi(m[1])
+				next = max(next, n+1)
+			}
+		}
+		dir := filepath.Join(root, fmt.Sprintf("%05d-%s", next, name))
+		// Mkdir, not MkdirAll: of two runs that start together one gets the number.
+		switch err = os.Mkdir(dir, 0o755); {
+		case err == nil:
+			return Create(dir)
+		case !errors.Is(err, fs.ErrExist):
+			return nil, fmt.Errorf("checkpoint: %w", err)
+		}
+	}
+}
+
+var numbered = regexp.MustCompile(`^(\d{5})-`)
+
+// Open returns the run in dir, or an error when there is none.
+func Open(dir string) (*Run, error) {
+	r := &Run{dir}
+	if _, err := os.Stat(r.config()); err != nil {
+		return nil, fmt.Errorf("checkpoint: %s is no run folder: it has no config.json", dir)
+	}
+	return r, nil
+}
+
+func (r *Run) config() string { return filepath.Join(r.Dir, "config.json") }
+
+// Log is the path of log.jsonl.
+func (r *Run) Log() string { return filepath.Join(r.Dir, "log.jsonl") }
+
+// Sample is the path of a picture under samples/.
+func (r *Run) Sample(name string) string { return filepath.Join(r.Dir, "samples", name) }
+
+// WriteConfig writes config.json, indented.
+func (r *Run) WriteConfig(v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("checkpoint: config: %w", err)
+	}
+	return monitor.WriteFile(r.config(), func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
+}
+
+// ReadConfig reads config.json into v. Unknown fields are refused: they come from another version.
+func (r *Run) ReadConfig(v any) error {
+	f, err := os.Open(r.config())
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	d := json.NewDecoder(f)
+	d.DisallowUnknownFields()
+	if err = d.Decode(v); err != nil {
+		return fmt.Errorf("checkpoint: %s: %w", r.config(), err)
+	}
+	return nil
+}
+
+// Snapshot is the path of the snapshot at kimg thousand images.
+func (r *Run) Snapshot(kimg float64) string {
+	return filepath.Join(r.Dir, "snapshots", fmt.Sprintf("network-snapshot-%06d.safetensors", int64(kimg+0.5)))
+}
+
+// Latest returns the path of the newest snapshot, or an error when there is none.
+func (r *Run) Latest() (string, error) {
+	l, err := filepath.Glob(filepath.Join(r.Dir, "snapshots", "network-snapshot-*.safetensors"))
+	if err != nil || len(l) == 0 {
+		return "", fmt.Errorf("checkpoint: %s has no snapshot", r.Dir)
+	}
+	return slices.Max(l), nil
+}

@@ -1,0 +1,115 @@
+package data
+
+import (
+	"fmt"
+	"image"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// extensions of files that are taken for pictures.
+var extensions = []string{".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+
+func isPicture(name string) bool {
+	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name))) && !strings.HasPrefix(filepath.Base(name), ".")
+}
+
+// Folder is the pictures below a folder, in the order of their paths. Hidden files and folders are left out.
+type Folder struct {
+	dir   string
+	paths []string
+}
+
+// OpenFolder lists a folder and everything below it. It returns an error that wraps [ErrNoImages] and says what was looked
+// for when there is no picture. Whether the pictures can be decoded shows when they are used.
+func OpenFolder(dir string) (*Folder, error) {
+	f := &Folder{dir: dir}
+	others := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		hidden := strings.HasPrefix(d.Name(), ".") && path != dir
+		switch {
+		case d.IsDir() && hidden:
+			return filepath.SkipDir
+		case d.IsDir():
+		case isPicture(d.Name()):
+			f.paths = append(f.paths, path)
+		case !hidden:
+			others++
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	if len(f.paths) == 0 {
+		return nil, fmt.Errorf("data: %s: %w: looked for %s in it and below; found %d other file(s)", dir, ErrNoImages,
+			strings.Join(extensions, " "), others)
+	}
+	return f, nil
+}
+
+// Name is the folder's own name.
+func (f *Folder) Name() string {
+	abs, err := filepath.Abs(f.dir)
+	if err != nil {
+		return filepath.Base(f.dir)
+	}
+	return filepath.Base(abs)
+}
+
+// Len is the number of files.
+func (f *Folder) Len() int { return len(f.paths) }
+
+// Path is the path of picture i.
+func (f *Folder) Path(i int) string { return f.paths[i] }
+
+// Image decodes picture i. The error names the file.
+func (f *Folder) Image(i int) (image.Image, error) {
+	file, err := readFile(f.paths[i])
+	if err != nil {
+		return nil, err
+	}
+	img, err := Decode(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.paths[i], err)
+	}
+	return img, nil
+}
+
+// Open opens a data set by its path: "demo", a folder, a .zip of pictures, CIFAR-10 binary (a folder of data_batch_*.bin
+// files, one such file, or the .tar.gz) or MNIST IDX images (plain or .gz). resolution is that of the demo pictures.
+func Open(path string, resolution int) (Dataset, error) {
+	if path == "demo" {
+		return NewDemo(resolution, false), nil
+	}
+	info, err := os.Stat(path)
+	if os.IsNotExist(err) {
+		return nil, fmt.Errorf("data: %s: %w: want a folder of pictures, a .zip, CIFAR-10 or MNIST files, or demo", path,
+			ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	base := strings.ToLower(filepath.Base(path))
+	switch {
+	case info.IsDir():
+		if l, _ := filepath.Glob(filepath.Join(path, "data_batch_*.bin")); len(l) > 0 {
+			return OpenCIFAR10(path)
+		}
+		return OpenFolder(path)
+	case strings.HasSuffix(base, ".zip"):
+		return OpenZip(path)
+	case strings.HasSuffix(base, ".tar.gz"), strings.HasSuffix(base, ".tgz"), strings.HasSuffix(base, ".bin"):
+		return OpenCIFAR10(path)
+	case strings.Contains(base, "idx3-ubyte"):
+		return OpenMNIST(path)
+	}
+	return nil, fmt.Errorf("data: %s: got a file of no known kind vs a folder of pictures, a .zip, CIFAR-10 (.bin, .tar.gz) "+
+		"or MNIST (idx3-ubyte)", path)
+}

@@ -1,0 +1,313 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"iter"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// LoaderOptions are the settings of a [Loader].
+type LoaderOptions struct {
+	Batch      int // images in a batch
+	Transform  Transform
+	Seed       uint64
+	Workers    int   // decoding goroutines; 0: one for each core, at most 8
+	Prefetch   int   // batches that are made ahead; 0: 2
+	CacheBytes int64 // pixels are kept in memory when the whole set fits; 0: 1 GiB, negative: never
+}
+
+// Loader is an endless stream of shuffled batches. It is used by one goroutine.
+type Loader struct {
+	ds      Dataset
+	o       LoaderOptions
+	next    int64 // position of the next image to deliver, counted from the start of training
+	broken  brokenList
+	cache   [][]byte
+	cacheMu sync.RWMutex
+}
+
+// Batch is what one step trains on.
+type Batch struct {
+	Pixels []byte // [N, 3, R, R] RGB; valid until the next batch
+	N, R   int
+	Epoch  float64 // position of its end in passes over the set
+}
+
+// State is where the stream is.
+type State struct {
+	Position int64 `json:"position"` // images delivered so far
+}
+
+// Broken is a picture that could not be decoded and was replaced by another.
+type Broken struct {
+	Index int
+	Err   error
+}
+
+// NewLoader checks the options and decodes one picture, so that a set of nothing but broken files is refused at once.
+// It returns an error that wraps [ErrNoImages] then.
+func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
+	if o.Batch < 1 || o.Transform.Resolution < 1 {
+		return nil, fmt.Errorf("data: loader: got batch %d, resolution %d vs positive numbers", o.Batch, o.Transform.Resolution)
+	}
+	if o.Workers == 0 {
+		o.Workers = min(8, runtime.NumCPU())
+	}
+	if o.Prefetch == 0 {
+		o.Prefetch = 2
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 1 << 30
+	}
+	if ds.Len() == 0 {
+		return nil, fmt.Errorf("data: %s: %w", ds.Name(), ErrNoImages)
+	}
+	l := &Loader{ds: ds, o: o}
+	l.broken.seen = map[int]bool{}
+	if l.bytes()*int64(ds.Len()) <= o.CacheBytes && o.Transform.Crop != CropRandom {
+		l.cache = make([][]byte, ds.Len())
+	}
+	if err := l.fill(make([]byte, l.bytes()), 0); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// bytes is the size of one image's pixels.
+func (l *Loader) bytes() int64 {
+	return 3 * int64(l.o.Transform.Resolution) * int64(l.o.Transform.Resolution)
+}
+
+// Len is the number of pictures in the set.
+func (l *Loader) Len() int { return l.ds.Len() }
+
+// State returns where the stream is: what was delivered, not what was prefetched.
+func (l *Loader) State() State { return State{Position: l.next} }
+
+// Restore continues from a saved state.
+func (l *Loader) Restore(s State) { l.next = s.Position }
+
+// Broken returns the pictures that could not be decoded since the last call.
+func (l *Loader) Broken() []Broken { return l.broken.take() }
+
+// Batches yields batches until ctx is done or the loop is left; either way all goroutines end before it returns. The
+// only error is that of ctx, or one that wraps [ErrNoImages] when every picture turned out to be broken.
+func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+
+		n := int64(l.o.Batch)
+		queue := make(chan *job, l.o.Prefetch) // in order of delivery
+		work := make(chan task)
+		free := make(chan []byte, l.o.Prefetch+2)
+		for range l.o.Prefetch + 2 {
+			free <- make([]byte, n*l.bytes())
+		}
+		wg.Go(func() {
+			defer close(queue)
+			defer close(work)
+			for at := l.next; ; at += n {
+				var buf []byte
+				select {
+				case buf = <-free:
+				case <-ctx.Done():
+					return
+				}
+				j := &job{pixels: buf}
+				j.left.Store(n)
+				j.done = make(chan struct{})
+				select {
+				case queue <- j:
+				case <-ctx.Done():
+					return
+				}
+				for i := range n {
+					select {
+					case work <- task{j, buf[i*l.bytes() : (i+1)*l.bytes()], at + i}:
+					case <-ctx.Done():
+						return
+					}
+				}
+			}
+		})
+		for range l.o.Workers {
+			wg.Go(func() {
+				for t := range work {
+					t.job.finish(l.fill(t.dst, t.position))
+				}
+			})
+		}
+		var last []byte
+		for {
+			j, ok := <-queue
+			if ok {
+				select {
+				case <-j.done:
+				case <-ctx.Done():
+					ok = false
+				}
+			}
+			if !ok {
+				yield(nil, ctx.Err())
+				return
+			}
+			if err := j.err.Load(); err != nil {
+				yield(nil, *err)
+				return
+			}
+			if last != nil {
+				free <- last
+			}
+			last = j.pixels
+			l.next += n
+			b := &Batch{Pixels: j.pixels, N: int(n), R: l.o.Transform.Resolution, Epoch: float64(l.next) / float64(l.Len())}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+type job struct {
+	pixels []byte
+	left   atomic.Int64
+	err    atomic.Pointer[error]
+	done   chan struct{}
+}
+
+type task struct {
+	job      *job
+	dst      []byte
+	position int64
+}
+
+func (j *job) finish(err error) {
+	if err != nil {
+		j.err.CompareAndSwap(nil, &err)
+	}
+	if j.left.Add(-1) == 0 {
+		close(j.done)
+	}
+}
+
+// index is the picture at a position of the stream: each pass goes over the set in an order of its own.
+func (l *Loader) index(position int64) int {
+	n := uint64(l.Len())
+	epoch := uint64(position) / n
+	return int(permute(uint64(position)%n, n, l.o.Seed, epoch))
+}
+
+// fill decodes the picture at a position; in place of a broken one, the next one of the set.
+func (l *Loader) fill(dst []byte, position int64) error {
+	first := l.index(position)
+	rng := rand.New(rand.NewPCG(l.o.Seed^0xa5a5, uint64(position)))
+	var reason error
+	// Every picture may be tried once; but a folder of a million broken files should not take an hour to say so.
+	for k := range min(l.Len(), 1000) {
+		i := (first + k) % l.Len()
+		if l.cached(dst, i, rng) {
+			return nil
+		}
+		img, err := l.ds.Image(i)
+		if err != nil {
+			l.broken.add(i, err)
+			if reason == nil {
+				reason = err
+			}
+			continue
+		}
+		l.apply(dst, i, img, rng)
+		return nil
+	}
+	return fmt.Errorf("data: %s: %w: none of %d pictures can be decoded, the first because %w", l.ds.Name(), ErrNoImages,
+		min(l.Len(), 1000), reason)
+}
+
+// cached copies the pixels of picture i if they are in memory.
+func (l *Loader) cached(dst []byte, i int, rng *rand.Rand) bool {
+	if l.cache == nil {
+		return false
+	}
+	l.cacheMu.RLock()
+	pix := l.cache[i]
+	l.cacheMu.RUnlock()
+	if pix == nil {
+		return false
+	}
+	copy(dst, pix)
+	if l.o.Transform.Mirror && rng.IntN(2) == 1 {
+		mirror(dst, l.o.Transform.Resolution)
+	}
+	return true
+}
+
+func (l *Loader) apply(dst []byte, i int, img image.Image, rng *rand.Rand) {
+	if l.cache == nil {
+		l.o.Transform.Apply(dst, img, rng)
+		return
+	}
+	plain := l.o.Transform
+	plain.Mirror = false
+	pix := make([]byte, len(dst))
+	plain.Apply(pix, img, rng)
+	l.cacheMu.Lock()
+	l.cache[i] = pix
+	l.cacheMu.Unlock()
+	l.cached(dst, i, rng)
+}
+
+// mirror exchanges left and right in 3 planes of r x r.
+func mirror(pix []byte, r int) {
+	for row := 0; row < len(pix); row += r {
+		for a, b := row, row+r-1; a < b; a, b = a+1, b-1 {
+			pix[a], pix[b] = pix[b], pix[a]
+		}
+	}
+}
+
+// brokenList remembers each broken picture once.
+type brokenList struct {
+	mu   sync.Mutex
+	seen map[int]bool
+	l    []Broken
+}
+
+func (b *brokenList) add(i int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.seen[i] {
+		b.seen[i] = true
+		b.l = append(b.l, Broken{i, err})
+	}
+}
+
+func (b *brokenList) take() []Broken {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.l
+	b.l = nil
+	return l
+}
+
+// Resolution is the height and width of the images.
+func (l *Loader) Resolution() int { return l.o.Transform.Resolution }
+
+// Sample returns the pixels [n, 3, R, R] of the first n pictures of the stream; the stream does not move. Broken ones are
+// replaced as in training.
+func (l *Loader) Sample(n int) ([]byte, error) {
+	pix := make([]byte, int64(n)*l.bytes())
+	for i := range int64(n) {
+		if err := l.fill(pix[i*l.bytes():(i+1)*l.bytes()], i); err != nil {
+			return nil, err
+		}
+	}
+	return pix, nil
+}

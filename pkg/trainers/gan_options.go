@@ -1,0 +1,121 @@
+package trainers
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+)
+
+// GANOptions are the settings of [NewGAN]. Zero values of the fields marked auto are filled by [GANOptions.Resolve].
+type GANOptions struct {
+	Arch        string `json:"arch"`       // "dcgan" or "resnet"
+	Resolution  int    `json:"resolution"` // height and width: 32, 64 or 128
+	Latent      int    `json:"latent"`     // length of the latent vector
+	GenWidth    int    `json:"ngf"`        // channels of the generator's last hidden layer (DCGAN) or of all blocks (ResNet)
+	CriticWidth int    `json:"ndf"`        // likewise for the critic
+
+	Loss        GANLoss `json:"loss"`
+	CriticSteps int     `json:"critic_steps"` // critic updates before each generator update; auto: 5 for Wasserstein losses, 1 else
+	GPLambda    float64 `json:"gp_lambda"`    // weight of the gradient penalty of wgan-gp
+	Clip        float64 `json:"clip"`         // limit on the critic's weights of wgan-clip
+	GenLR       float64 `json:"g_lr"`         // auto: by loss
+	CriticLR    float64 `json:"d_lr"`         // auto: by loss
+	Beta1       float64 `json:"beta1"`        // of Adam; auto (negative): 0 for Wasserstein losses, 0.5 else
+	Beta2       float64 `json:"beta2"`        // of Adam; auto: 0.9 for Wasserstein losses, 0.999 else
+	ClipGrad    float64 `json:"clip_grad"`    // largest norm of the generator's gradient; 0: no limit
+	EMAKimg     float64 `json:"ema_kimg"`     // half-life of the averaged generator in thousands of images; 0: no average
+	Batch       int     `json:"batch"`
+
+	Term tigas.Term `json:"-"` // the TIGAS term; its zero value is absent
+}
+
+// DefaultGANOptions are those of `tigas-train gan`.
+func DefaultGANOptions() GANOptions {
+	return GANOptions{
+		Arch: "dcgan", Resolution: 32, Latent: 128, GenWidth: 64, CriticWidth: 64,
+		Loss: WGANGP, GPLambda: 10, Clip: 0.01, Beta1: -1, EMAKimg: 10, Batch: 64,
+	}
+}
+
+// Resolve fills the fields that are left to the loss, as the papers have them: WGAN-GP Adam 1e-4 with betas (0, 0.9), WGAN
+// with clipping RMSprop 5e-5, the others Adam 2e-4 with betas (0.5, 0.999) as DCGAN.
+func (o GANOptions) Resolve() GANOptions {
+	lr, b1, b2, steps := 2e-4, 0.5, 0.999, 1
+	switch o.Loss {
+	case WGANGP:
+		lr, b1, b2, steps = 1e-4, 0, 0.9, 5
+	case WGANClip:
+		lr, b1, b2, steps = 5e-5, 0, 0.9, 5
+	}
+	if o.GenLR == 0 {
+		o.GenLR = lr
+	}
+	if o.CriticLR == 0 {
+		o.CriticLR = lr
+	}
+	if o.Beta1 < 0 {
+		o.Beta1 = b1
+	}
+	if o.Beta2 == 0 {
+		o.Beta2 = b2
+	}
+	if o.CriticSteps == 0 {
+		o.CriticSteps = steps
+	}
+	return o
+}
+
+// Validate returns an error that names the first field that cannot be used, by the name of its flag.
+func (o GANOptions) Validate() error {
+	if _, err := ParseGANLoss(string(o.Loss)); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		flag   string
+		v      float64
+		lo, hi float64
+	}{
+		{"batch", float64(o.Batch), 1, 1 << 20},
+		{"latent", float64(o.Latent), 1, 1 << 16},
+		{"ngf", float64(o.GenWidth), 1, 1 << 14},
+		{"ndf", float64(o.CriticWidth), 1, 1 << 14},
+		{"critic-steps", float64(o.CriticSteps), 1, 1000},
+		{"gp-lambda", o.GPLambda, 0, 1e6},
+		{"clip", o.Clip, 1e-9, 1e3},
+		{"g-lr", o.GenLR, 0, 10},
+		{"d-lr", o.CriticLR, 0, 10},
+		{"beta1", o.Beta1, 0, 0.9999999},
+		{"beta2", o.Beta2, 0, 0.9999999},
+		{"clip-grad", o.ClipGrad, 0, 1e12},
+		{"ema-kimg", o.EMAKimg, 0, 1e9},
+	} {
+		if math.IsNaN(f.v) || f.v < f.lo || f.v > f.hi {
+			return fmt.Errorf("trainers: --%s: got %v vs a number from %g to %g", f.flag, f.v, f.lo, f.hi)
+		}
+	}
+	if o.Loss == TIGASOnly && o.Term.Detector == nil {
+		return fmt.Errorf("trainers: --loss tigas-only: there is nothing to learn from without a detector: set --tigas-weight")
+	}
+	return o.Term.Options.Validate(o.Term.Detector)
+}
+
+// WeightAdvice returns the warning that the recipe's table has for a weight, "" when there is none: GANs are trained with
+// 0.05 to 0.1 after a warm-up.
+func WeightAdvice(final float64, atStart bool) string {
+	switch {
+	case final > 0.2:
+		return fmt.Sprintf("--tigas-weight %g is large: above 0.2 the detector outweighs the adversarial loss and the "+
+			"generator learns to fool it instead of the critic; 0.05 to 0.1 is usual", final)
+	case final > 0.01 && atStart:
+		return fmt.Sprintf("--tigas-weight %g from the first step: the generator cannot make pictures yet; a warm-up "+
+			"(--tigas-warmup 10epoch) lets the critic learn first", final)
+	}
+	return ""
+}
+
+// StartsFull tells whether a schedule has its final weight from the beginning.
+func StartsFull(w sched.Schedule, final float64) bool {
+	return w != nil && final != 0 && w.At(sched.Progress{}) == final
+}

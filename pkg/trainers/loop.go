@@ -1,0 +1,291 @@
+package trainers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/data"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+)
+
+// Errors of [Run] that callers branch on.
+var (
+	// ErrDiverged: gradients were not finite for too many updates in a row.
+	ErrDiverged = errors.New("training diverged")
+	// ErrInterrupted: the context ended; a snapshot was written.
+	ErrInterrupted = errors.New("interrupted")
+)
+
+// maxSkips is how many updates in a row may be left out before a run is given up.
+const maxSkips = 50
+
+// RunOptions are the settings of the loop, the same for every family.
+type RunOptions struct {
+	Kimg     float64 `json:"kimg"`      // length of the run in thousands of real images shown
+	TickKimg float64 `json:"tick_kimg"` // length of a tick; 0: a 50th of the run, at most 4
+	SnapKimg float64 `json:"snap_kimg"` // distance of pictures and snapshots; 0: an 8th of the run, at most 200
+	Grid     int     `json:"grid"`      // pictures along each side of the sample grid; 0: 8
+	Seed     int64   `json:"seed"`
+
+	Device  torch.Device       `json:"-"`
+	Loader  *data.Loader       `json:"-"`
+	Out     *checkpoint.Run    `json:"-"`
+	Console *monitor.Console   `json:"-"`
+	OnTick  func(monitor.Tick) `json:"-"` // may be nil
+}
+
+func (o RunOptions) resolve() RunOptions {
+	if o.TickKimg == 0 {
+		o.TickKimg = min(4, o.Kimg/50)
+	}
+	if o.SnapKimg == 0 {
+		o.SnapKimg = min(200, o.Kimg/8)
+	}
+	if o.Grid == 0 {
+		o.Grid = 8
+	}
+	return o
+}
+
+// loop is the state of one call of [Run].
+type loop struct {
+	o     RunOptions
+	f     Family
+	scope *torch.Scope
+	stats *stats
+	log   *monitor.JSONLog
+	noise *torch.Generator
+	fixed *torch.Tensor // latents of the sample grid
+
+	next  func() (*data.Batch, error, bool)
+	p     sched.Progress
+	start time.Time
+	skips int
+
+	tick      int
+	tickStart time.Time
+	tickFrom  int64 // images at the start of the tick
+}
+
+// Run trains f for Kimg thousand images: it draws sample pictures and writes snapshots into Out, appends to its log.jsonl
+// and shows ticks on Console. It returns nil when the run is complete, an error that wraps [ErrInterrupted] when ctx
+// ended it (after a snapshot), one that wraps [ErrDiverged], or what went wrong.
+func Run(ctx context.Context, f Family, o RunOptions) (err error) {
+	l := &loop{o: o.resolve(), f: f, scope: torch.NewScope()}
+	defer l.scope.Close()
+	defer o.Console.Done()
+	l.stats = newStats(l.scope)
+	if l.noise, err = l.scope.NewGenerator(o.Device, o.Seed+1); err != nil {
+		return err
+	}
+	if l.fixed, err = f.Latents(l.scope, l.o.Grid*l.o.Grid, o.Seed+2); err != nil {
+		return err
+	}
+	if l.log, err = monitor.OpenJSONLog(o.Out.Log()); err != nil {
+		return err
+	}
+	defer func() {
+		if e := l.log.Close(); err == nil {
+			err = e
+		}
+	}()
+	return l.train(ctx)
+}
+
+// train runs steps until the length of the run is reached. A step takes as many batches as it wants.
+func (l *loop) train(ctx context.Context) error {
+	feed, stop := feed(ctx, l.o.Loader)
+	defer stop()
+	l.next = feed
+	l.start = time.Now()
+	l.tickStart = l.start
+	if err := l.pictures(true); err != nil {
+		return err
+	}
+	nextTick, nextSnap := l.o.TickKimg, l.o.SnapKimg
+	for l.kimg() < l.o.Kimg {
+		if err := l.step(); err != nil {
+			if ctx.Err() != nil {
+				return l.interrupted()
+			}
+			return fmt.Errorf("step %d (kimg %.1f): %w", l.p.Step, l.kimg(), err)
+		}
+		l.p.Step++
+		done := l.kimg() >= l.o.Kimg || ctx.Err() != nil
+		if done || l.tick == 0 || l.kimg() >= nextTick {
+			nextTick = l.kimg() + l.o.TickKimg
+			if err := l.endTick(); err != nil {
+				return err
+			}
+		}
+		if done || l.kimg() >= nextSnap {
+			nextSnap += l.o.SnapKimg
+			if err := l.snapshot(); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return l.interrupted()
+		}
+	}
+	return nil
+}
+
+func (l *loop) interrupted() error {
+	if err := l.snapshot(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w at step %d (kimg %.1f); the snapshot is in %s", ErrInterrupted, l.p.Step, l.kimg(), l.o.Out.Dir)
+}
+
+func (l *loop) kimg() float64 { return float64(l.p.Images) / 1000 }
+
+func (l *loop) step() error {
+	return l.scope.Scoped(func(s *torch.Scope) error {
+		return l.f.Step(&Step{Scope: s, Progress: l.p, Noise: l.noise, loop: l})
+	})
+}
+
+// nextBatch copies the next batch to the device and maps its bytes to [-1, 1].
+func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
+	b, err, ok := l.next()
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, context.Canceled
+	}
+	for _, x := range l.o.Loader.Broken() {
+		l.o.Console.Warn("skipping picture %d: %v", x.Index, x.Err)
+	}
+	l.p.Images += int64(b.N)
+	l.p.Epoch = b.Epoch
+	return Normalize(torch.FromSlice(s, b.Pixels, int64(b.N), 3, int64(b.R), int64(b.R)).ToDevice(l.o.Device)), nil
+}
+
+// Normalize maps bytes [N, 3, H, W] to float32 in [-1, 1]: x/127.5 - 1.
+func Normalize(pixels *torch.Tensor) *torch.Tensor {
+	return pixels.To(torch.Float32).DivScalar(127.5).SubScalar(1)
+}
+
+func (l *loop) skip(name string) error {
+	l.skips++
+	l.stats.add("skipped_"+name, l.scope.Scalar(1))
+	if l.skips == 1 {
+		l.o.Console.Warn("the gradient of %s is not finite at step %d: the update is left out", name, l.p.Step)
+	}
+	if l.skips > maxSkips {
+		return fmt.Errorf("%w: the gradient of %s was not finite %d times in a row: lower the learning rates", ErrDiverged,
+			name, l.skips)
+	}
+	return nil
+}
+
+// endTick logs the means since the last tick. Reading them is the only time that the loop waits for the device.
+func (l *loop) endTick() error {
+	var values []monitor.Value
+	for _, v := range append(l.stats.take(), l.f.LearningRates()...) {
+		values = append(values, monitor.Value(v))
+	}
+	now := time.Now()
+	seconds := max(1e-9, now.Sub(l.tickStart).Seconds())
+	t := monitor.Tick{
+		N: l.tick, Step: l.p.Step, Kimg: l.kimg(), Total: l.o.Kimg, Epoch: l.p.Epoch, Elapsed: now.Sub(l.start),
+		Rate: float64(l.p.Images-l.tickFrom) / seconds, Values: values, ETA: -1,
+	}
+	if l.tick > 0 {
+		// The rate of the whole session: a tick with pictures in it would make it jump.
+		perKimg := now.Sub(l.start).Seconds() / l.kimg()
+		t.ETA = time.Duration(max(0, l.o.Kimg-l.kimg()) * perKimg * float64(time.Second))
+	}
+	l.tick++
+	l.tickStart, l.tickFrom = now, l.p.Images
+	l.o.Console.Tick(t)
+	if l.o.OnTick != nil {
+		l.o.OnTick(t)
+	}
+	return l.log.Tick(t)
+}
+
+func (l *loop) snapshot() error {
+	if err := l.pictures(false); err != nil {
+		return err
+	}
+	return checkpoint.Save(l.o.Out.Snapshot(l.kimg()), l.f.Tensors(), map[string]string{
+		"step": fmt.Sprint(l.p.Step), "images": fmt.Sprint(l.p.Images), "format": "tigas-train 1",
+	})
+}
+
+// pictures draws the grid of samples at fixed latents, and first the grid of real pictures beside it.
+func (l *loop) pictures(first bool) error {
+	n := l.o.Grid * l.o.Grid
+	if first {
+		reals, err := l.o.Loader.Sample(n)
+		if err != nil {
+			return err
+		}
+		r := l.o.Loader.Resolution()
+		if err = monitor.WritePNG(l.o.Out.Sample("reals.png"), monitor.Grid(reals, n, r, r, l.o.Grid)); err != nil {
+			return err
+		}
+	}
+	return l.scope.Scoped(func(s *torch.Scope) error {
+		x := l.f.Sample(s.Use(l.fixed))
+		name := fmt.Sprintf("fakes%06d.png", int64(l.kimg()+0.5))
+		return monitor.WritePNG(l.o.Out.Sample(name),
+			monitor.Grid(Pixels(x), n, int(x.Size(2)), int(x.Size(3)), l.o.Grid))
+	})
+}
+
+// Pixels maps images [N, 3, H, W] in [-1, 1] to bytes, rounding to nearest.
+func Pixels(images *torch.Tensor) (pix []byte) {
+	torch.NoGrad(func() {
+		pix = torch.Slice[uint8](images.To(torch.Float32).MulScalar(127.5).AddScalar(128).Clamp(0, 255).To(torch.Uint8))
+	})
+	return pix
+}
+
+// feed turns the loader's pushes into pulls with a goroutine. The batch stays valid until the next call.
+func feed(ctx context.Context, loader *data.Loader) (next func() (*data.Batch, error, bool), stop func()) {
+	type item struct {
+		b   *data.Batch
+		err error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	want, have := make(chan struct{}), make(chan item)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(have)
+		// One request, one batch: the loader may reuse a batch's memory as soon as it is asked for the next one.
+		if _, ok := <-want; !ok {
+			return
+		}
+		for b, err := range loader.Batches(ctx) {
+			have <- item{b, err}
+			if _, ok := <-want; !ok || err != nil {
+				return
+			}
+		}
+	}()
+	next = func() (*data.Batch, error, bool) {
+		select {
+		case want <- struct{}{}:
+		case <-done:
+			return nil, nil, false
+		}
+		i, ok := <-have
+		return i.b, i.err, ok
+	}
+	stop = func() {
+		cancel()
+		close(want)
+		<-done
+	}
+	return next, stop
+}
