@@ -29,16 +29,19 @@ func at(path string, err error) error {
 	if path == "" {
 		return fmt.Errorf("safetensors: %w", err)
 	}
-	// Errors of package os name a path already, and for a temporary file one that means nothing to the reader.
-	var pe *fs.PathError
-	if errors.As(err, &pe) && err == error(pe) {
-		err = fmt.Errorf("%s: %w", pe.Op, pe.Err)
+	return fmt.Errorf("safetensors: %s: %w", path, bare(err))
+}
+
+// bare removes the path from an error of package os: at puts one in front, and the one of a temporary file means
+// nothing to the reader.
+func bare(err error) error {
+	switch e := err.(type) {
+	case *fs.PathError:
+		return fmt.Errorf("%s: %w", e.Op, e.Err)
+	case *os.LinkError:
+		return fmt.Errorf("%s: %w", e.Op, e.Err)
 	}
-	var le *os.LinkError
-	if errors.As(err, &le) && err == error(le) {
-		err = fmt.Errorf("%s: %w", le.Op, le.Err)
-	}
-	return fmt.Errorf("safetensors: %s: %w", path, err)
+	return err
 }
 
 // quote shows a string of the file: on one line, and no longer than a line.

@@ -34,8 +34,8 @@ func writeFile(path string, tensors []Tensor, metadata map[string]string) error 
 			os.Remove(f.Name())
 		}
 	}()
-	if err := write(f, tensors, metadata); err != nil {
-		return pathless(err)
+	if err := write(bareWriter{f}, tensors, metadata); err != nil {
+		return err
 	}
 	if err := f.Sync(); err != nil {
 		return err
@@ -76,11 +76,10 @@ func syncDir(dir string) error {
 	return err
 }
 
-// pathless removes the name of the temporary file from an error of package os.
-func pathless(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return fmt.Errorf("%s: %w", pe.Op, pe.Err)
-	}
-	return err
+// bareWriter is a file whose errors do not name it.
+type bareWriter struct{ f *os.File }
+
+func (w bareWriter) Write(p []byte) (int, error) {
+	n, err := w.f.Write(p)
+	return n, bare(err)
 }

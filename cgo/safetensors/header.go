@@ -121,8 +121,11 @@ func (p *parser) entry(name string) (Entry, error) {
 	if seen != [3]bool{true, true, true} {
 		return e, malformed("%s: want dtype, shape and data_offsets", what)
 	}
-	if len(offsets) != 2 || offsets[0] > offsets[1] {
-		return e, malformed("%s: data_offsets must be a begin and an end: got %d numbers", what, len(offsets))
+	if len(offsets) != 2 {
+		return e, malformed("%s: data_offsets: got %d numbers, want 2", what, len(offsets))
+	}
+	if offsets[0] > offsets[1] {
+		return e, malformed("%s: data_offsets: end before begin: got %d before %d", what, offsets[1], offsets[0])
 	}
 	size, err := ByteSize(e.DType, e.Shape)
 	if err != nil {

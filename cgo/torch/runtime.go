@@ -56,6 +56,12 @@ func LoadTrace() string {
 	return trace
 }
 
+// RetainHostMemory makes the C library keep freed host memory for the next tensor instead of returning it to the system
+// after each one: training steps ask for the same large blocks again and again, and getting them from the system anew
+// cost a third of the time of a small network's step. The process then holds its peak. It is a setting of the whole
+// process, so programs call it, not libraries; false when the C library has no such setting.
+func RetainHostMemory() bool { return ctorch.RetainHostMemory() }
+
 // SetNumThreads sets how many threads one operation may use. Call it before the first operation: libtorch keeps threads
 // that it has started, for every goroutine that ever computed.
 func SetNumThreads(n int) error { return wrapError("SetNumThreads", ctorch.SetThreads(n)) }

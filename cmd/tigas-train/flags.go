@@ -1,12 +1,10 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"math"
 	"os"
 	"runtime"
-	"strings"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -91,6 +89,7 @@ func (s systemFlags) start() (torch.Device, error) {
 	if n == 0 {
 		n = runtime.NumCPU()
 	}
+	torch.RetainHostMemory()
 	return d, torch.SetNumThreads(n)
 }
 
@@ -113,15 +112,3 @@ func finite(flag string, v float64) error {
 	}
 	return nil
 }
-
-func isAny(err error, targets ...error) bool {
-	for _, t := range targets {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
-}
-
-// join lists names for an error text.
-func join(l []string) string { return strings.Join(l, ", ") }

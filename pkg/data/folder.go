@@ -70,14 +70,17 @@ func (f *Folder) Len() int { return len(f.paths) }
 func (f *Folder) Path(i int) string { return f.paths[i] }
 
 // Image decodes picture i. The error names the file.
-func (f *Folder) Image(i int) (image.Image, error) {
-	file, err := readFile(f.paths[i])
+func (f *Folder) Image(i int) (image.Image, error) { return ReadImage(f.paths[i]) }
+
+// ReadImage decodes a picture file. The error names it.
+func ReadImage(path string) (image.Image, error) {
+	file, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	img, err := Decode(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.paths[i], err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return img, nil
 }

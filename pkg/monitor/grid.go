@@ -12,7 +12,7 @@ import (
 )
 
 // Grid lays n pictures out in rows, with a margin of two pixels: pix is [n, 3, h, w] RGB. columns 0 chooses a grid as
-// square as possible. Small pictures are enlarged by a whole factor, so that the grid is about 512 pixels wide at least.
+// square as possible. Small pictures are enlarged by a whole factor, so that the grid is 512 pixels wide at least.
 func Grid(pix []byte, n, h, w, columns int) *image.RGBA {
 	if columns <= 0 {
 		columns = int(math.Ceil(math.Sqrt(float64(n))))
@@ -20,7 +20,7 @@ func Grid(pix []byte, n, h, w, columns int) *image.RGBA {
 	columns = max(1, min(columns, n))
 	rows := (n + columns - 1) / columns
 	const margin = 2
-	scale := max(1, 512/(columns*w+1))
+	scale := max(1, (511+columns*w)/(columns*w))
 	cw, ch := w*scale+margin, h*scale+margin
 	img := image.NewRGBA(image.Rect(0, 0, columns*cw+margin, rows*ch+margin))
 	for i := range img.Pix {
@@ -35,6 +35,15 @@ func Grid(pix []byte, n, h, w, columns int) *image.RGBA {
 				img.SetRGBA(x0+x, y0+y, color.RGBA{p[k], p[h*w+k], p[2*h*w+k], 255})
 			}
 		}
+	}
+	return img
+}
+
+// Picture is one picture [3, h, w] RGB.
+func Picture(pix []byte, h, w int) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for k := range h * w {
+		copy(img.Pix[4*k:], []byte{pix[k], pix[h*w+k], pix[2*h*w+k], 255})
 	}
 	return img
 }

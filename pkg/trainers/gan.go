@@ -218,6 +218,12 @@ func (g *GAN) Sample(latents *torch.Tensor) (images *torch.Tensor) {
 	return images
 }
 
+// SampleRaw is Sample from the trained generator, without average: what the critic and the detector see.
+func (g *GAN) SampleRaw(latents *torch.Tensor) (images *torch.Tensor) {
+	torch.NoGrad(func() { images = g.generator.Forward(latents) })
+	return images
+}
+
 // Tensors are the weights by name: G.…, D.… and G_ema.…, each with the names of PyTorch's state dict.
 func (g *GAN) Tensors() iter.Seq2[string, *torch.Tensor] {
 	return func(yield func(string, *torch.Tensor) bool) {

@@ -10,6 +10,11 @@
 
 #include <dlfcn.h>
 
+#include <climits>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <mutex>
 
 void ct_free(void *p) { std::free(p); }
@@ -52,7 +57,27 @@ int ct_cpu_capability(char **text, char **msg) {
   });
 }
 
-int ct_set_threads(int n, char **msg) { CT_GUARD({ at::set_num_threads(n); }); }
+int ct_retain_host_memory(void) {
+#ifdef __GLIBC__
+  // By default a large block is mapped and unmapped anew each time, and touching its fresh pages costs more than many a
+  // kernel. So: no maps, one heap that all threads share (goroutines move between threads, and memory that one thread
+  // freed must serve the next), and nothing given back.
+  return mallopt(M_MMAP_MAX, 0) && mallopt(M_ARENA_MAX, 1) && mallopt(M_TRIM_THRESHOLD, INT_MAX) &&
+         mallopt(M_TOP_PAD, 64 << 20);
+#else
+  return 0;
+#endif
+}
+
+// OpenBLAS built with its own threads spins between products, beside the threads of libtorch that then wait for a core:
+// on two cores a third of the time went to sched_yield. Convolutions call it per image from libtorch's threads, so one
+// thread for each product is right.
+int ct_set_threads(int n, char **msg) {
+  CT_GUARD({
+    at::set_num_threads(n);
+    if (auto *blas = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) blas(1);
+  });
+}
 int ct_threads(void) { return at::get_num_threads(); }
 
 int ct_cuda_devices(int *n, int64_t *cudnn, char **msg) {

@@ -27,6 +27,9 @@ func CPUCapability() (string, error) {
 	return takeText(t), failed(rc, msg)
 }
 
+// RetainHostMemory makes the C library keep freed memory; false when it cannot.
+func RetainHostMemory() bool { return C.ct_retain_host_memory() != 0 }
+
 // SetThreads sets the number of threads inside one operation.
 func SetThreads(n int) error {
 	var msg *C.char

@@ -92,6 +92,7 @@ void ct_free(void *p);
 const char *ct_version_built(void);
 int ct_config(char **text, char **msg);
 int ct_cpu_capability(char **text, char **msg);
+int ct_retain_host_memory(void); /* 0 when the C library has no such setting */
 int ct_set_threads(int n, char **msg);
 int ct_threads(void);
 int ct_cuda_devices(int *n, int64_t *cudnn, char **msg);

@@ -1,0 +1,45 @@
+# Two commands do all the set-up: `make demo` and `make test`, each as the first one in a fresh clone.
+
+GO      ?= $(or $(shell command -v go),/usr/local/go/bin/go)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+BIN     := bin/tigas-train
+STATIC  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Threads that spin while they wait take the cores that others need.
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: help libtorch build demo test check lint bench detector clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+libtorch: ## find libtorch, or install it
+	@scripts/libtorch.sh
+
+build: libtorch ## build bin/tigas-train
+	@$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/tigas-train
+
+demo: build ## train a GAN on the demo pictures: about two minutes on two cores
+	$(BIN) gan --tigas-weight 0.1
+
+test: libtorch ## vet and unit tests
+	$(GO) vet -tags invariants ./...
+	$(GO) test -tags invariants ./...
+
+check: test lint ## everything: race detector and long tests too
+	$(GO) test -race -tags invariants ./cgo/... ./pkg/data/... ./pkg/monitor/... ./pkg/tigas/...
+	$(GO) test -tags "invariants slow" -timeout 40m ./...
+
+lint: libtorch ## gofmt, vet, staticcheck
+	@files=$$(gofmt -l cmd cgo pkg); if [ -n "$$files" ]; then echo "gofmt: $$files"; exit 1; fi
+	$(GO) vet -tags invariants ./...
+	$(GO) run $(STATIC) -tags invariants ./...
+
+bench: build ## ratios against a Python script on the same libtorch
+	bench/run.sh
+
+detector: build ## train the embedded detector anew (pkg/tigas/embedded.pt)
+	$(BIN) detector demo --out pkg/tigas/embedded.pt
+
+clean: ## remove what was built; runs and downloads stay
+	rm -rf bin build

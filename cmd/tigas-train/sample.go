@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
+)
+
+func newSample() *cobra.Command {
+	var (
+		n, columns int
+		seed       int64
+		out        string
+		sys        systemFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "sample RUN",
+		Short: "Draw pictures with the generator of a run",
+		Long: `Draw pictures with the generator of a run folder (its newest snapshot) or of one
+snapshot in it, and write them as a grid, or one by one when --out is a folder.`,
+		Example: `  tigas-train sample runs/a --n 64 --seed 1 --out grid.png
+  tigas-train sample runs/a/snapshots/network-snapshot-000200.safetensors --out grid.png
+  tigas-train sample runs/a --n 1000 --out pictures/`,
+		Args: oneArg("a run folder or a snapshot"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if n < 1 || n > 1_000_000 {
+				return usagef("--n: got %d vs 1 to 1000000", n)
+			}
+			if err := sample(args[0], out, n, columns, seed, sys); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), out)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&n, "n", 64, "number of pictures")
+	f.Int64Var(&seed, "seed", 0, "seed of the latents")
+	f.StringVar(&out, "out", "grid.png", "PNG file for a grid, or a folder for single pictures")
+	f.IntVar(&columns, "columns", 0, "columns of the grid (default as square as possible)")
+	sys.register(f)
+	return cmd
+}
+
+func sample(path, out string, n, columns int, seed int64, sys systemFlags) error {
+	device, err := sys.start()
+	if err != nil {
+		return err
+	}
+	run, file, err := findSnapshot(path)
+	if err != nil {
+		return err
+	}
+	var cfg ganConfig
+	if err = run.ReadConfig(&cfg); err != nil {
+		return coded(exitSnapshot, err)
+	}
+	folder := filepath.Ext(out) != ".png"
+	if folder {
+		if err = os.MkdirAll(out, 0o755); err != nil {
+			return coded(exitOutput, err)
+		}
+	}
+	return torch.Scoped(func(root *torch.Scope) error {
+		tensors, _, err := checkpoint.Load(root, file, device)
+		if err != nil {
+			return coded(exitSnapshot, err)
+		}
+		gen, err := trainers.LoadGenerator(root, cfg.GAN, tensors, device)
+		if err != nil {
+			return coded(exitSnapshot, fmt.Errorf("%s: %w", file, err))
+		}
+		noise, err := root.NewGenerator(torch.CPU, seed)
+		if err != nil {
+			return err
+		}
+		r := cfg.GAN.Resolution
+		var pix []byte
+		for done := 0; done < n; {
+			// In parts: a thousand pictures at once would need the memory of a thousand. Latents come one after the
+			// other, so picture i is the same for every --n.
+			k := min(64, n-done)
+			var part []byte
+			err = root.Scoped(func(s *torch.Scope) error {
+				torch.NoGrad(func() {
+					z := s.Randn(noise, []int64{int64(k), int64(cfg.GAN.Latent)}).ToDevice(device)
+					part = trainers.Pixels(gen.Forward(z))
+				})
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if folder {
+				for i := range k {
+					name := filepath.Join(out, fmt.Sprintf("seed%d-%06d.png", seed, done+i))
+					img := monitor.Picture(part[i*3*r*r:], r, r)
+					if err = monitor.WritePNG(name, img); err != nil {
+						return coded(exitOutput, err)
+					}
+				}
+			} else {
+				pix = append(pix, part...)
+			}
+			done += k
+		}
+		if folder {
+			return nil
+		}
+		if columns == 0 {
+			columns = int(math.Ceil(math.Sqrt(float64(n))))
+		}
+		return coded(exitOutput, monitor.WritePNG(out, monitor.Grid(pix, n, r, r, columns)))
+	})
+}
+
+// findSnapshot returns the run and the snapshot's file for a run folder or a file in one.
+func findSnapshot(path string) (*checkpoint.Run, string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, "", coded(exitSnapshot, err)
+	}
+	dir := path
+	if !info.IsDir() {
+		dir = filepath.Dir(filepath.Dir(path))
+	}
+	run, err := checkpoint.Open(dir)
+	if err != nil {
+		return nil, "", coded(exitSnapshot, err)
+	}
+	if info.IsDir() {
+		path, err = run.Latest()
+	}
+	return run, path, coded(exitSnapshot, err)
+}
+
+func oneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("%s takes one argument, %s; got %d", cmd.CommandPath(), what, len(args))
+		}
+		return nil
+	}
+}
