@@ -1,29 +1,41 @@
 package monitor
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// Value is a number with a name, such as a loss term.
+// Value is a number with its name.
 type Value struct {
 	Name  string
 	Value float64
 }
 
-// Tick is the state of a run at the end of a tick, which is a stretch of training between two reports.
+// Tick is what is known at the end of a tick: a stretch of training between two log lines.
 type Tick struct {
-	Tick        int64         // number of the tick, from 0
-	Step        int64         // optimiser steps since the start of the run
-	Images      int64         // training images seen since the start of the run
-	TotalImages int64         // images after which the run ends; 0 if unknown
-	Epoch       float64       // passes over the data set, with a fraction
-	Time        time.Time     // when the tick ended
-	Elapsed     time.Duration // since the start of this session; a resumed run begins again at 0
-	TickTime    time.Duration // duration of this tick
-	ImgPerSec   float64       // training images per second during this tick
-	ETA         time.Duration // time left; negative if unknown
+	N       int           // number of the tick, from 0
+	Step    int64         // generator updates so far
+	Kimg    float64       // thousands of real images shown so far
+	Total   float64       // thousands of images at the end of the run
+	Epoch   float64       // passes over the data so far
+	Elapsed time.Duration // since the run started
+	ETA     time.Duration // until it ends at this session's rate; negative when it is not known yet
+	Rate    float64       // real images a second in this tick
+	Values  []Value       // means over the tick: loss terms, scores, norms, learning rates
+}
 
-	Terms     []Value  // loss terms, the mean over the tick, in the order to show them
-	LR        []Value  // learning rates, by optimiser
-	Resources []Value  // e.g. cpumem and gpumem in GiB
-	Weight    *float64 // weight of the TIGAS term; nil if the run has none
-	Score     *float64 // mean TIGAS score over the tick; nil if none was computed
+// Duration formats as 28s, 6m 05s, 1h 19m 08s or 7d 08h 07m.
+func Duration(d time.Duration) string {
+	s := int64(d.Round(time.Second) / time.Second)
+	switch {
+	case s < 0:
+		return "?"
+	case s < 60:
+		return fmt.Sprintf("%ds", s)
+	case s < 3600:
+		return fmt.Sprintf("%dm %02ds", s/60, s%60)
+	case s < 86400:
+		return fmt.Sprintf("%dh %02dm %02ds", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%dd %02dh %02dm", s/86400, s/3600%24, s/60%60)
 }
