@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -18,11 +19,16 @@ type JSONLog struct {
 	now func() time.Time
 }
 
-// OpenJSONLog opens or makes the file.
+// OpenJSONLog opens or makes the file. A last line that a crash cut off is removed, so that the file stays valid for every
+// reader; a file whose last line is something else is refused.
 func OpenJSONLog(path string) (*JSONLog, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("monitor: %w", err)
+	}
+	if err := repairTail(f); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("monitor: %s: %w", path, err)
 	}
 	return &JSONLog{f: f, now: time.Now}, nil
 }
@@ -61,10 +67,14 @@ func number(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "null"
 	}
-	s, _ := json.Marshal(math.Round(v*1e6) / 1e6)
-	if math.Abs(v) < 1 {
-		s, _ = json.Marshal(float32(v)) // small learning rates keep their digits
+	r := math.Round(v*1e6) / 1e6
+	switch {
+	case math.Abs(v) < 1: // small learning rates keep their digits, as many as a float32 has
+		r, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 7, 64), 64)
+	case math.IsInf(r, 0): // too large to round
+		r = v
 	}
+	s, _ := json.Marshal(r) // cannot fail: r is finite
 	return string(s)
 }
 

@@ -1,18 +1,26 @@
 package nn
 
 import (
+	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 )
 
-// Layer is a module that maps one tensor to one tensor.
-type Layer interface {
-	Forward(x *torch.Tensor) *torch.Tensor
+// Parent is implemented by modules whose parts are not fields, or whose names depend on their size. Children yields the
+// parts with their names, in the order of registration; the walk then leaves the fields alone. A part is a module, a
+// *torch.Tensor, which is a parameter, or a [Buffer].
+type Parent interface {
+	Children() iter.Seq2[string, any]
 }
+
+// Buffer marks a tensor among the children of a [Parent] as a buffer.
+type Buffer struct{ Tensor *torch.Tensor }
 
 // entry is one tensor of a module.
 type entry struct {
@@ -21,56 +29,104 @@ type entry struct {
 	buffer bool
 }
 
-var (
-	tensorType = reflect.TypeFor[*torch.Tensor]()
-	moduleTag  = "torch"
+var tensorType = reflect.TypeFor[*torch.Tensor]()
+
+// phase is the part of a struct that a pass over its fields visits: PyTorch lists a module's own tensors before those of
+// its parts, wherever the fields stand.
+type phase int
+
+const (
+	ownParams phase = iota
+	ownBuffers
+	parts
 )
 
-// walk visits every tensor of m in the order of its fields, which is the order of registration.
-func walk(m any, visit func(entry) bool, modules func(any)) {
-	walkValue(reflect.ValueOf(m), "", visit, modules)
+// walker visits every tensor and every module of a tree. Either function may be nil; tensor returns false to stop.
+type walker struct {
+	tensor func(entry) bool
+	module func(any)
+	path   []unsafe.Pointer // modules that are being visited
 }
 
-func walkValue(v reflect.Value, prefix string, visit func(entry) bool, modules func(any)) bool {
+func (w *walker) walk(m any) { w.value(reflect.ValueOf(m), "", false) }
+
+// value visits what v holds; false means stop.
+func (w *walker) value(v reflect.Value, name string, buffer bool) bool {
+	if !v.IsValid() {
+		return true
+	}
+	if v.Type() == tensorType && v.CanInterface() {
+		t := v.Interface().(*torch.Tensor)
+		return t == nil || w.tensor == nil || w.tensor(entry{name, t, buffer})
+	}
 	switch v.Kind() {
-	case reflect.Interface, reflect.Pointer:
+	case reflect.Interface:
+		return v.IsNil() || w.value(v.Elem(), name, buffer)
+	case reflect.Pointer:
 		if v.IsNil() {
 			return true
 		}
-		if v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct && modules != nil && v.CanInterface() {
-			modules(v.Interface())
+		p := v.UnsafePointer()
+		if slices.Contains(w.path, p) && v.Elem().Kind() == reflect.Struct && v.Type().Elem().Size() > 0 {
+			panic(fmt.Sprintf("nn: %s: the module contains itself: tag the field that points back with `torch:\"-\"`", name))
 		}
-		return walkValue(v.Elem(), prefix, visit, modules)
+		w.path = append(w.path, p)
+		defer func() { w.path = w.path[:len(w.path)-1] }()
+		if more, done := w.visit(v, name); done {
+			return more
+		}
+		return w.fields(v.Elem(), name, buffer)
+	case reflect.Struct, reflect.Slice:
+		if v.Kind() == reflect.Struct && v.CanAddr() {
+			// A part held by value: its methods may be those of the pointer.
+			if more, done := w.visit(v.Addr(), name); done {
+				return more
+			}
+		} else if more, done := w.visit(v, name); done {
+			return more
+		}
+		return w.fields(v, name, buffer)
+	}
+	return true
+}
+
+// visit tells the module function of v and, if v lists its children itself, walks those; done then.
+func (w *walker) visit(v reflect.Value, name string) (more, done bool) {
+	if !v.CanInterface() {
+		return true, false
+	}
+	m := v.Interface()
+	if w.module != nil {
+		w.module(m)
+	}
+	p, ok := m.(Parent)
+	if !ok {
+		return true, false
+	}
+	for child, part := range p.Children() {
+		buffer, isBuffer := part.(Buffer)
+		if isBuffer {
+			part = buffer.Tensor
+		}
+		if !w.value(reflect.ValueOf(part), join(name, child), isBuffer) {
+			return false, true
+		}
+	}
+	return true, true
+}
+
+// fields visits the parts of a struct or slice; buffer says what tensors in a slice are.
+func (w *walker) fields(v reflect.Value, name string, buffer bool) bool {
+	switch v.Kind() {
 	case reflect.Slice:
 		for i := range v.Len() {
-			if !walkValue(v.Index(i), join(prefix, strconv.Itoa(i)), visit, modules) {
+			if !w.value(v.Index(i), join(name, strconv.Itoa(i)), buffer) {
 				return false
 			}
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if !f.IsExported() {
-				continue
-			}
-			name, option, _ := strings.Cut(f.Tag.Get(moduleTag), ",")
-			if f.Type == tensorType {
-				t, _ := v.Field(i).Interface().(*torch.Tensor)
-				if name == "" || t == nil {
-					continue
-				}
-				if visit != nil && !visit(entry{join(prefix, name), t, option == "buffer"}) {
-					return false
-				}
-				continue
-			}
-			if !holdsModules(f.Type) || name == "-" {
-				continue
-			}
-			if name == "" && !f.Anonymous {
-				name = strings.ToLower(f.Name)
-			}
-			if !walkValue(v.Field(i), join(prefix, name), visit, modules) {
+		for p := ownParams; p <= parts; p++ {
+			if !w.pass(v, name, p) {
 				return false
 			}
 		}
@@ -78,17 +134,64 @@ func walkValue(v reflect.Value, prefix string, visit func(entry) bool, modules f
 	return true
 }
 
-// holdsModules keeps the walk away from fields such as options and functions.
+// pass visits the fields of struct v that belong to a phase.
+func (w *walker) pass(v reflect.Value, prefix string, p phase) bool {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		tag, option, _ := strings.Cut(f.Tag.Get("torch"), ",")
+		if tag == "-" {
+			continue
+		}
+		if f.Anonymous && tag == "" {
+			if !w.embedded(v.Field(i), prefix, p) {
+				return false
+			}
+			continue
+		}
+		if !f.IsExported() {
+			continue
+		}
+		buffer := option == "buffer"
+		if f.Type == tensorType {
+			if tag == "" || p == parts || buffer != (p == ownBuffers) {
+				continue
+			}
+		} else if p != parts || !holdsModules(f.Type) {
+			continue
+		}
+		if tag == "" {
+			tag = strings.ToLower(f.Name)
+		}
+		if !w.value(v.Field(i), join(prefix, tag), buffer) {
+			return false
+		}
+	}
+	return true
+}
+
+// embedded passes over an embedded field as if its fields stood in the outer struct.
+func (w *walker) embedded(v reflect.Value, prefix string, p phase) bool {
+	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+		if v.IsNil() {
+			return true
+		}
+		v = v.Elem()
+	}
+	if v.Kind() == reflect.Struct {
+		return w.pass(v, prefix, p)
+	}
+	return p != parts || w.fields(v, prefix, false)
+}
+
+// holdsModules keeps the walk away from fields such as numbers and functions.
 func holdsModules(t reflect.Type) bool {
 	switch t.Kind() {
-	case reflect.Interface:
+	case reflect.Interface, reflect.Struct:
 		return true
 	case reflect.Pointer:
 		return t.Elem().Kind() == reflect.Struct
 	case reflect.Slice:
 		return holdsModules(t.Elem())
-	case reflect.Struct:
-		return true
 	}
 	return false
 }
@@ -98,58 +201,4 @@ func join(prefix, name string) string {
 		return prefix + name
 	}
 	return prefix + "." + name
-}
-
-// StateDict yields parameters and buffers with PyTorch's names, in the order of registration.
-func StateDict(m any) iter.Seq2[string, *torch.Tensor] {
-	return func(yield func(string, *torch.Tensor) bool) {
-		walk(m, func(e entry) bool { return yield(e.name, e.tensor) }, nil)
-	}
-}
-
-// Params yields the parameters.
-func Params(m any) iter.Seq2[string, *torch.Tensor] { return only(m, false) }
-
-// Buffers yields the buffers: running statistics and counters.
-func Buffers(m any) iter.Seq2[string, *torch.Tensor] { return only(m, true) }
-
-func only(m any, buffers bool) iter.Seq2[string, *torch.Tensor] {
-	return func(yield func(string, *torch.Tensor) bool) {
-		walk(m, func(e entry) bool { return e.buffer != buffers || yield(e.name, e.tensor) }, nil)
-	}
-}
-
-// ParamList is the parameters as a list, for optimisers and [torch.Grad].
-func ParamList(m any) []*torch.Tensor { return list(Params(m)) }
-
-// BufferList is the buffers as a list.
-func BufferList(m any) []*torch.Tensor { return list(Buffers(m)) }
-
-func list(seq iter.Seq2[string, *torch.Tensor]) []*torch.Tensor {
-	var l []*torch.Tensor
-	for _, t := range seq {
-		l = append(l, t)
-	}
-	return l
-}
-
-// CountParams is the number of elements of all parameters.
-func CountParams(m any) int64 {
-	var n int64
-	for _, p := range Params(m) {
-		n += p.Numel()
-	}
-	return n
-}
-
-// trainer is a layer that behaves differently in training.
-type trainer interface{ train(on bool) }
-
-// Train sets training mode, or evaluation mode when on is false, for m and every layer in it.
-func Train(m any, on bool) {
-	walk(m, nil, func(layer any) {
-		if t, ok := layer.(trainer); ok {
-			t.train(on)
-		}
-	})
 }

@@ -7,38 +7,81 @@ import (
 	"github.com/tigas-train/tigas-train/cgo/torch"
 )
 
+// clipEps keeps torch.nn.utils.clip_grad_norm_ from dividing by zero.
+const clipEps = 1e-6
+
 // NonFiniteError says that the norm of gradients is NaN or infinite. They were left as they are.
 type NonFiniteError struct{ Norm float64 }
 
 func (e *NonFiniteError) Error() string { return fmt.Sprintf("optim: the gradient norm is %v", e.Norm) }
 
 // ClipGradNorm returns the Euclidean norm of all gradients together and, if it is above max, scales them by
-// max / (norm + 1e-6), in place, as torch.nn.utils.clip_grad_norm_ does. max 0 means no limit. nil entries are skipped.
+// max / (norm + 1e-6), in place, as torch.nn.utils.clip_grad_norm_ does. max 0 means no limit. nil entries are skipped;
+// the norm of none is 0.
 //
 // When the norm is not finite it returns a *[NonFiniteError] and changes nothing: scaling would spread one NaN to every
-// gradient. On a CUDA device it waits for the device, once.
+// gradient. On a CUDA device it waits for the device, once; [ClipGradNormTensor] does not.
 func ClipGradNorm(grads []*torch.Tensor, max float64) (norm float64, err error) {
-	var l list
-	for _, g := range grads {
-		if g != nil {
-			l = append(l, g)
-		}
-	}
+	l := present(grads)
 	if len(l) == 0 {
 		return 0, nil
 	}
 	s := torch.NewScope()
 	defer s.Close()
 	torch.NoGrad(func() {
-		norms := fresh(s, "aten::_foreach_norm.Scalar", l, 2)
-		norm = torch.Stack(norms, 0).Norm().Float64()
+		norm = totalNorm(s, l).Float64()
 		if math.IsNaN(norm) || math.IsInf(norm, 0) {
 			err = &NonFiniteError{norm}
 			return
 		}
-		if c := max / (norm + 1e-6); max > 0 && c < 1 {
+		if c := max / (norm + clipEps); max > 0 && c < 1 {
 			mulAll(l, c)
 		}
 	})
 	return norm, err
+}
+
+// ClipGradNormTensor is [ClipGradNorm] without waiting for the device: it returns the norm as a scalar of s. When that is
+// not finite the gradients are left as they are, so the caller must look at it sooner or later. It panics when there are
+// no gradients.
+func ClipGradNormTensor(s *torch.Scope, grads []*torch.Tensor, max float64) *torch.Tensor {
+	l := present(grads)
+	if len(l) == 0 {
+		panic(&torch.Error{Op: "ClipGradNormTensor", Msg: "got no gradients"})
+	}
+	tmp := s.Child()
+	defer tmp.Close()
+	var norm *torch.Tensor
+	torch.NoGrad(func() {
+		norm = totalNorm(tmp, l)
+		if max <= 0 {
+			return
+		}
+		c := norm.AddScalar(clipEps).Pow(-1).MulScalar(max).Clamp(0, 1)
+		c = torch.Where(norm.IsFinite(), c, c.OnesLike())
+		for _, g := range l {
+			// libtorch has the product of a list and a tensor only from 2.2 on. To: gradients may have several types.
+			g.Mul_(c.To(g.DType()))
+		}
+	})
+	return norm.MoveTo(s)
+}
+
+func present(grads list) list {
+	var l list
+	for _, g := range grads {
+		if g != nil {
+			l = append(l, g)
+		}
+	}
+	return l
+}
+
+// totalNorm is the norm of all elements of l, a scalar of s.
+func totalNorm(s *torch.Scope, l list) *torch.Tensor {
+	norms := fresh(s, "aten::_foreach_norm.Scalar", l, 2)
+	for i, n := range norms {
+		norms[i] = n.To(norms[0].DType())
+	}
+	return torch.Stack(norms, 0).Norm()
 }

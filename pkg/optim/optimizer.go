@@ -2,49 +2,29 @@ package optim
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 )
 
 // Optimizer updates parameters from gradients.
 type Optimizer interface {
-	// Step updates the parameters. grads has one entry for each, nil to leave that one and its state alone. It panics
-	// with *torch.Error on another number or shape.
+	// Step updates the parameters. grads has one entry for each, nil to leave that one and its state alone; they are not
+	// changed. It panics with *torch.Error on another number of gradients, and in the first step on another shape.
 	Step(grads []*torch.Tensor)
-	// LR is the learning rate, SetLR changes it from the next step on.
+	// LR is the learning rate, SetLR changes it from the next step on. It may be 0.
 	LR() float64
 	SetLR(lr float64)
-	// State is what a snapshot must hold, by PyTorch's names: "3.exp_avg" belongs to the fourth parameter.
-	State() []NamedTensor
+	// State yields what a snapshot must hold, by PyTorch's names: "3.exp_avg" belongs to the fourth parameter, "3.step",
+	// a float32 scalar on the CPU, is the number of steps that it has taken.
+	State() iter.Seq2[string, *torch.Tensor]
+	// LoadState restores what State yielded, of this optimiser or of PyTorch's. When the names or shapes do not fit it
+	// returns a *StateError and changes nothing.
+	LoadState(saved map[string]*torch.Tensor) error
 }
 
-// NamedTensor is a tensor of an optimiser's state.
-type NamedTensor struct {
-	Name   string
-	Tensor *torch.Tensor
-}
-
-// Load copies saved state into o. It returns an error that names the first tensor that is missing or misshapen; nothing
-// is copied then.
-func Load(o Optimizer, saved map[string]*torch.Tensor) error {
-	state := o.State()
-	for _, s := range state {
-		t, ok := saved[s.Name]
-		if !ok {
-			return fmt.Errorf("optim: load: missing %s", s.Name)
-		}
-		if a, b := fmt.Sprint(t.Shape()), fmt.Sprint(s.Tensor.Shape()); a != b {
-			return fmt.Errorf("optim: load: %s: got shape %s vs %s", s.Name, a, b)
-		}
-	}
-	return torch.Try(func() {
-		for _, s := range state {
-			s.Tensor.Copy_(saved[s.Name])
-		}
-	})
-}
-
-// Grads returns the accumulated gradients of params as tensors of s, nil where there is none.
+// Grads returns the gradients that [torch.Backward] accumulated in params as tensors of s, nil where there is none.
 func Grads(s *torch.Scope, params []*torch.Tensor) []*torch.Tensor {
 	g := make([]*torch.Tensor, len(params))
 	for i, p := range params {
@@ -55,101 +35,118 @@ func Grads(s *torch.Scope, params []*torch.Tensor) []*torch.Tensor {
 
 // base is what all optimisers share: parameters, and slots of state beside them.
 type base struct {
-	params []*torch.Tensor
+	name   string
+	scope  *torch.Scope
+	params list
 	lr     float64
 	slots  []slot
 	counts []int64 // steps that each parameter has taken
+	steps  list    // the same as tensors, brought up to date by State
+	fits   bool    // the gradients of the first step had the right shapes
 }
 
 type slot struct {
 	name    string
-	tensors []*torch.Tensor
+	tensors list
 }
 
-func newBase(params []*torch.Tensor, lr float64) base {
-	return base{params: params, lr: lr, counts: make([]int64, len(params))}
+// newBase makes the state in a scope inside s, with zeros in slots beside every parameter.
+func newBase(name string, s *torch.Scope, params list, lr float64, slots ...string) base {
+	b := base{name: name, scope: s.Child().Seal(), params: slices.Clone(params), lr: lr, counts: make([]int64, len(params))}
+	for range params {
+		b.steps = append(b.steps, b.scope.Scalar(0))
+	}
+	for _, slotName := range slots {
+		l := make(list, len(params))
+		for i, p := range params {
+			l[i] = b.scope.Zeros(p.Shape(), torch.Options{DType: p.DType(), Device: p.Device()})
+		}
+		b.slots = append(b.slots, slot{slotName, l})
+	}
+	return b
 }
 
 func (b *base) LR() float64      { return b.lr }
 func (b *base) SetLR(lr float64) { b.lr = lr }
 
-// slot makes state of zeros beside every parameter.
-func (b *base) slot(s *torch.Scope, name string) []*torch.Tensor {
-	l := make([]*torch.Tensor, len(b.params))
-	for i, p := range b.params {
-		l[i] = s.Zeros(p.Shape(), torch.Options{DType: p.DType(), Device: p.Device()})
-	}
-	b.slots = append(b.slots, slot{name, l})
-	return l
-}
-
 // group is the part of the parameters that one step updates, all with the same step count.
 type group struct {
-	p, g  []*torch.Tensor
-	slots [][]*torch.Tensor
-	step  float64
+	p, g  list
+	slots []list // in the order of base.slots
+	step  int64  // number of this step, from 1
 }
 
-// groups counts a step for every parameter with a gradient and returns them by their count: usually one group.
-func (b *base) groups(op string, grads []*torch.Tensor) []group {
-	if len(grads) != len(b.params) {
-		panic(&torch.Error{Op: op, Msg: fmt.Sprintf("got %d gradients vs %d parameters", len(grads), len(b.params))})
-	}
-	var order []int64
+// groups returns the parameters that have a gradient by their step count: usually one group.
+func (b *base) groups(grads list) []*group {
+	var out []*group
 	by := map[int64]*group{}
 	for i, g := range grads {
 		if g == nil {
 			continue
 		}
-		b.counts[i]++
-		gr := by[b.counts[i]]
+		n := b.counts[i] + 1
+		gr := by[n]
 		if gr == nil {
-			gr = &group{step: float64(b.counts[i]), slots: make([][]*torch.Tensor, len(b.slots))}
-			by[b.counts[i]] = gr
-			order = append(order, b.counts[i])
+			gr = &group{step: n, slots: make([]list, len(b.slots))}
+			by[n] = gr
+			out = append(out, gr)
 		}
 		gr.p, gr.g = append(gr.p, b.params[i]), append(gr.g, g)
 		for k, s := range b.slots {
 			gr.slots[k] = append(gr.slots[k], s.tensors[i])
 		}
 	}
-	out := make([]group, 0, len(order))
-	for _, n := range order {
-		out = append(out, *by[n])
-	}
 	return out
 }
 
-// apply runs f for each group without recording, with a scope for its temporaries.
-func (b *base) apply(op string, grads []*torch.Tensor, f func(s *torch.Scope, g group)) {
-	groups := b.groups(op, grads)
-	s := torch.NewScope()
+// step runs update for each group without recording, with a scope for its temporaries.
+func (b *base) step(grads list, update func(s *torch.Scope, g *group)) {
+	b.check(grads)
+	s := b.scope.Child()
 	defer s.Close()
 	torch.NoGrad(func() {
-		for _, g := range groups {
-			f(s, g)
+		for _, g := range b.groups(grads) {
+			update(s, g)
 		}
 	})
-}
-
-// State implements [Optimizer].
-func (b *base) State() []NamedTensor {
-	var l []NamedTensor
-	for i := range b.params {
-		for _, s := range b.slots {
-			l = append(l, NamedTensor{fmt.Sprintf("%d.%s", i, s.name), s.tensors[i]})
+	for i, g := range grads {
+		if g != nil {
+			b.counts[i]++
 		}
 	}
-	return l
 }
 
-// Counts are the numbers of steps that each parameter has taken; they are part of the state.
-func (b *base) Counts() []int64 { return append([]int64(nil), b.counts...) }
-
-// SetCounts restores what Counts returned. It panics on another number of parameters.
-func (b *base) SetCounts(n []int64) {
-	if len(n) != len(b.counts) {
-		panic(fmt.Sprintf("optim: got %d counts vs %d parameters", len(n), len(b.counts)))
+// check catches gradients of another network, or in another order, before they broadcast into the parameters. Shapes do
+// not change later, so once is enough.
+func (b *base) check(grads list) {
+	if len(grads) != len(b.params) {
+		panic(&torch.Error{Op: b.name + ".Step",
+			Msg: fmt.Sprintf("got %d gradient(s) vs %d parameter(s)", len(grads), len(b.params))})
 	}
-	copy(b.counts, n)
+	if b.fits {
+		return
+	}
+	b.fits = true
+	for i, g := range grads {
+		if g == nil {
+			b.fits = false // this one is still to be seen
+		} else if got, want := g.Shape(), b.params[i].Shape(); !slices.Equal(got, want) {
+			b.fits = false
+			panic(&torch.Error{Op: b.name + ".Step", Msg: fmt.Sprintf("gradient %d: got shape %v vs %v", i, got, want)})
+		}
+	}
+}
+
+// within panics unless lo <= v < hi.
+func within(op, name string, v, lo, hi float64) {
+	if !(v >= lo && v < hi) {
+		panic(&torch.Error{Op: op, Msg: fmt.Sprintf("%s: got %v vs a number from %v to below %v", name, v, lo, hi)})
+	}
+}
+
+// def sets a value that was not given.
+func def(v *float64, d float64) {
+	if *v == 0 {
+		*v = d
+	}
 }

@@ -50,6 +50,9 @@ func (st *Step) Sub(part func(*Step) error) error {
 // Real returns the next batch of real images, [N, 3, H, W] float32 in [-1, 1], in the step's scope.
 func (st *Step) Real() (*torch.Tensor, error) { return st.loop.nextBatch(st.Scope) }
 
+// Count advances the run by n images without taking any, for a step that needs no real ones.
+func (st *Step) Count(n int) { st.loop.p.Images += int64(n) }
+
 // Report adds a scalar tensor to the log under a name; the log has its mean over a tick. The device is not waited for.
 func (st *Step) Report(name string, value *torch.Tensor) { st.loop.stats.add(name, value) }
 

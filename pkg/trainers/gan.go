@@ -121,6 +121,9 @@ func (g *GAN) Step(st *Step) error {
 			}
 		}
 	}
+	if g.critic == nil {
+		st.Count(g.o.Batch) // the run's length is counted in images, and nobody asks for real ones
+	}
 	return st.Sub(g.stepGenerator)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
@@ -76,6 +77,9 @@ type loop struct {
 // and shows ticks on Console. It returns nil when the run is complete, an error that wraps [ErrInterrupted] when ctx
 // ended it (after a snapshot), one that wraps [ErrDiverged], or what went wrong.
 func Run(ctx context.Context, f Family, o RunOptions) (err error) {
+	// libtorch keeps a team of worker threads for every OS thread that ever computed: stay on one.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	l := &loop{o: o.resolve(), f: f, scope: torch.NewScope()}
 	defer l.scope.Close()
 	defer o.Console.Done()

@@ -39,8 +39,13 @@ struct bad_argument : std::exception {
   const char *what() const noexcept override { return text.c_str(); }
 };
 
+// The number of OpenMP threads belongs to an OS thread, and Go moves goroutines between those: without this, half of the
+// calls would run with another number of threads than was asked for, and sum in another order.
+void adopt_threads();
+
 template <class F> int guard(char **msg, F &&body) noexcept {
   try {
+    adopt_threads();
     body();
     return CT_OK;
   } catch (const bad_argument &e) {

@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 
+#include <atomic>
 #include <climits>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -72,13 +73,30 @@ int ct_retain_host_memory(void) {
 // OpenBLAS built with its own threads spins between products, beside the threads of libtorch that then wait for a core:
 // on two cores a third of the time went to sched_yield. Convolutions call it per image from libtorch's threads, so one
 // thread for each product is right.
+namespace {
+std::atomic<int> wanted_threads{0}; // 0: libtorch's own default
+thread_local int adopted_threads = 0;
+} // namespace
+
+void ct::adopt_threads() {
+  int n = wanted_threads.load(std::memory_order_relaxed);
+  if (n == adopted_threads) return;
+  at::set_num_threads(n);
+  adopted_threads = n;
+}
+
 int ct_set_threads(int n, char **msg) {
   CT_GUARD({
-    at::set_num_threads(n);
+    if (n < 1) throw ct::bad_argument("got " + std::to_string(n) + " threads vs at least 1");
+    wanted_threads.store(n);
+    ct::adopt_threads();
     if (auto *blas = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) blas(1);
   });
 }
-int ct_threads(void) { return at::get_num_threads(); }
+int ct_threads(void) {
+  ct::adopt_threads();
+  return at::get_num_threads();
+}
 
 int ct_cuda_devices(int *n, int64_t *cudnn, char **msg) {
   *n = 0;

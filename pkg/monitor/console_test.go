@@ -1,0 +1,174 @@
+package monitor
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func sampleTick() Tick {
+	return Tick{
+		N: 3, Step: 1200, Kimg: 76.8, Total: 100, Epoch: 1.536, Elapsed: 94600 * time.Millisecond, ETA: 80 * time.Second,
+		Rate: 812.04, Values: []Value{{"D", -1.2341}, {"G", 0.4564}, {"tigas", 0.512}, {"lr_G", 1e-4}},
+	}
+}
+
+const sampleLine = "tick 3    kimg 76.8    step 1200   time 1m 35s   img/s 812.0   D -1.234 G 0.456 tigas 0.512 eta 1m 20s"
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "?", 0: "0s", 28 * time.Second: "28s", 59400 * time.Millisecond: "59s", 59600 * time.Millisecond: "1m 00s",
+		365 * time.Second: "6m 05s", time.Hour + 19*time.Minute + 8*time.Second: "1h 19m 08s",
+		7*24*time.Hour + 8*time.Hour + 7*time.Minute + 59*time.Second: "7d 08h 07m",
+	} {
+		if got := Duration(d); got != want {
+			t.Errorf("%v: got %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestConsoleElsewhereIsPlain(t *testing.T) {
+	var b bytes.Buffer
+	c := &Console{W: &b}
+	c.Message("data: %d pictures", 5)
+	c.Tick(sampleTick())
+	c.Warn("loss is %s", "large")
+	c.Tick(sampleTick())
+	c.Done()
+	want := "data: 5 pictures\n" + sampleLine + "\nwarning: loss is large\n" + sampleLine + "\n"
+	if got := b.String(); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestConsoleOnATerminal(t *testing.T) {
+	var b bytes.Buffer
+	c := &Console{W: &b, Live: true, Width: 200}
+	c.Tick(sampleTick())
+	c.Tick(sampleTick())
+	c.Warn("low disk")
+	c.Tick(sampleTick())
+	c.Done()
+	c.Done() // the second has nothing to end
+	line := "\r" + sampleLine + "\x1b[K"
+	if got, want := b.String(), line+line+"\r\x1b[K"+"warning: low disk\n"+line+"\n"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	b.Reset()
+	c = &Console{W: &b, Live: true, Width: 20}
+	c.Tick(sampleTick())
+	if got, want := b.String(), "\r"+sampleLine[:19]+"\x1b[K"; got != want {
+		t.Errorf("narrow: got %q, want %q", got, want)
+	}
+}
+
+func TestConsoleQuiet(t *testing.T) {
+	var b bytes.Buffer
+	c := &Console{W: &b, Quiet: true}
+	c.Tick(sampleTick())
+	c.Message("hello")
+	c.Warn("careful")
+	if got := b.String(); got != "warning: careful\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Lines of several goroutines must not mix.
+func TestConsoleIsSafeForConcurrentUse(t *testing.T) {
+	var b bytes.Buffer
+	c := &Console{W: &b}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 50 {
+				c.Tick(sampleTick())
+				c.Warn("from %d", i)
+				c.Message("from %d", i)
+			}
+		})
+	}
+	wg.Wait()
+	counts := map[string]int{}
+	for line := range strings.Lines(b.String()) {
+		counts[line]++
+	}
+	if len(counts) != 17 || counts[sampleLine+"\n"] != 400 || counts["warning: from 3\n"] != 50 {
+		t.Errorf("lines are mixed: %d kinds", len(counts))
+	}
+}
+
+func TestMeter(t *testing.T) {
+	var m Meter
+	if _, ok := m.Get("x"); ok || m.Stats() != nil {
+		t.Error("the zero value is not empty")
+	}
+	for _, v := range []float64{3, 1, 2} {
+		m.Add("b", v)
+	}
+	m.Add("a", 7)
+	if s, ok := m.Get("b"); !ok || s.Count != 3 || s.Mean != 2 || s.Min != 1 || s.Max != 3 || s.Last != 2 {
+		t.Errorf("got %+v", s)
+	}
+	if got := fmt.Sprint(m.Means()); got != "[{b 2} {a 7}]" {
+		t.Errorf("got %s", got)
+	}
+	m.Reset()
+	if _, ok := m.Get("b"); ok || m.Means() != nil {
+		t.Error("Reset left something")
+	}
+	m.Add("a", 5) // before b this time: the order stays
+	m.Add("b", -1)
+	if got := fmt.Sprint(m.Means()); got != "[{b -1} {a 5}]" {
+		t.Errorf("after Reset: got %s", got)
+	}
+	m.Add("a", nan)
+	if s, _ := m.Get("a"); s.Mean == s.Mean || s.Min == s.Min || s.Last == s.Last {
+		t.Errorf("NaN is hidden: %+v", s)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				m.Add("c", 1)
+				m.Means()
+			}
+		})
+	}
+	wg.Wait()
+	if s, _ := m.Get("c"); s.Count != 800 {
+		t.Errorf("concurrent: got %d values", s.Count)
+	}
+}
+
+func TestRateKnowsOnlyThisSession(t *testing.T) {
+	t0 := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := NewRate(t0, 1_000_000) // resumed: a million pictures were before our time
+	if r.ETA(2_000_000) != -1 || r.PerSecond() != 0 {
+		t.Error("speed is known before the first tick")
+	}
+	r.Observe(t0.Add(60*time.Second), 1_000_600) // slow start: 10 a second
+	if r.SessionPerSecond() != 10 || r.PerSecond() != 10 {
+		t.Errorf("first tick: got %v, %v", r.SessionPerSecond(), r.PerSecond())
+	}
+	r.Observe(t0.Add(70*time.Second), 1_001_600) // 100 a second
+	r.Observe(t0.Add(75*time.Second), 1_002_600) // 200 a second
+	if r.PerSecond() != 200 || r.TickTime() != 5*time.Second || r.Elapsed() != 75*time.Second {
+		t.Errorf("got %v, %v, %v", r.PerSecond(), r.TickTime(), r.Elapsed())
+	}
+	if got := r.SessionPerSecond(); got != 2000.0/15 {
+		t.Errorf("session: got %v", got)
+	}
+	if got := r.ETA(1_004_600); got != 15*time.Second {
+		t.Errorf("eta: got %v, want 15s", got)
+	}
+	if r.ETA(1_000_000) != 0 {
+		t.Error("a finished run has time left")
+	}
+	r.Observe(t0.Add(75*time.Second), 1_002_600) // the clock stood still
+	if r.PerSecond() != 0 {
+		t.Errorf("no time passed: got %v", r.PerSecond())
+	}
+}
