@@ -35,7 +35,7 @@ func newDetector() *cobra.Command {
 }
 
 func newDetectorDemo() *cobra.Command {
-	o := demoDetector{Steps: 1500, Kimg: 60, Seed: 7}
+	o := demoDetector{Steps: 1500, Kimg: demoKimg, Seed: 7}
 	var sys systemFlags
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -214,14 +214,17 @@ func (p *pairs) images(s *torch.Scope, n int) (*torch.Tensor, error) {
 	return unit(s, pix), nil
 }
 
-// generated returns n samples of the GAN from any time of its training, in [0, 1].
-func (p *pairs) generated(s *torch.Scope, n int) *torch.Tensor {
+// generated returns n samples of the GAN from any time of its training, in [0, 1], and when each was made: 0 at the first
+// step, 1 at the last.
+func (p *pairs) generated(s *torch.Scope, n int) (images, when *torch.Tensor) {
 	pix := make([]byte, 0, n*pictureBytes)
-	for range n {
-		i := p.rng.IntN(len(p.fakes)/pictureBytes) * pictureBytes
-		pix = append(pix, p.fakes[i:i+pictureBytes]...)
+	at := make([]float32, n)
+	for k := range n {
+		i := p.rng.IntN(len(p.fakes) / pictureBytes)
+		pix = append(pix, p.fakes[i*pictureBytes:(i+1)*pictureBytes]...)
+		at[k] = float32(i*pictureBytes) / float32(len(p.fakes))
 	}
-	return unit(s, pix)
+	return unit(s, pix), s.FromFloat32s(at)
 }
 
 func unit(s *torch.Scope, pix []byte) *torch.Tensor {
@@ -229,21 +232,37 @@ func unit(s *torch.Scope, pix []byte) *torch.Tensor {
 	return torch.FromSlice(s, pix, n, 3, demoSize, demoSize).To(torch.Float32).DivScalar(255)
 }
 
-// next returns 64 real pictures, and as many generated or damaged ones. Half of the batches are mirrored, both sides.
-func (p *pairs) next(s *torch.Scope) (real, fake *torch.Tensor, err error) {
-	if real, err = p.images(s, 64); err != nil {
-		return nil, nil, err
-	}
-	spoil, err := p.images(s, 20)
+// Targets. Hard ones make a detector that is sure of everything, whose score is 0 for every sample and whose gradient
+// vanishes. So samples of the GAN count for more the later they were made, damaged pictures for a little, and mixtures of a
+// real and a generated picture for what is in them: the score then rises on the way from one to the other.
+const (
+	targetReal    = 0.97
+	targetLate    = 0.35
+	targetDamaged = 0.15
+)
+
+// next returns 48 real pictures, 32 of the GAN, 24 damaged ones and 24 mixtures, with their targets. Half of the batches
+// are mirrored.
+func (p *pairs) next(s *torch.Scope) (images, targets *torch.Tensor, err error) {
+	real, err := p.images(s, 48+24+24)
 	if err != nil {
 		return nil, nil, err
 	}
-	fake = torch.Cat([]*torch.Tensor{p.generated(s, 44), trainers.RandomDamage(spoil.Narrow(0, 0, 10), p.rng, p.g),
-		trainers.RandomDamage(spoil.Narrow(0, 10, 10), p.rng, p.g)}, 0)
+	fake, when := p.generated(s, 32+24)
+	good := when.MulScalar(targetLate).AddScalar(0.02)
+	spoil := real.Narrow(0, 48, 24)
+	t := s.Rand(p.g, []int64{24})
+	mixed := real.Narrow(0, 72, 24).LerpTensor(fake.Narrow(0, 32, 24), t.Reshape(24, 1, 1, 1))
+	images = torch.Cat([]*torch.Tensor{real.Narrow(0, 0, 48), fake.Narrow(0, 0, 32),
+		trainers.RandomDamage(spoil.Narrow(0, 0, 12), p.rng, p.g),
+		trainers.RandomDamage(spoil.Narrow(0, 12, 12), p.rng, p.g), mixed}, 0)
+	sure := s.Full([]int64{48}, targetReal)
+	targets = torch.Cat([]*torch.Tensor{sure, good.Narrow(0, 0, 32), s.Full([]int64{24}, targetDamaged),
+		sure.Narrow(0, 0, 24).LerpTensor(good.Narrow(0, 32, 24), t)}, 0)
 	if p.rng.IntN(2) == 1 {
-		real, fake = real.Flip(3), fake.Flip(3)
+		images = images.Flip(3)
 	}
-	return real, fake, nil
+	return images, targets, nil
 }
 
 // judge prints the area under the ROC curve on pictures that were held out: generated ones by the time of training,
@@ -283,7 +302,8 @@ func (o *demoDetector) judge(root *torch.Scope, d *tigas.Detector, p *pairs, fak
 		part := *p
 		part.fakes = fakes[i*third : (i+1)*third]
 		err = errors.Join(err, report(0, name, func(s *torch.Scope, n int) (*torch.Tensor, error) {
-			return part.generated(s, n), nil
+			x, _ := part.generated(s, n)
+			return x, nil
 		}))
 	}
 	for kind, name := range []string{"checkerboard", "blur", "noise", "few colours"} {

@@ -13,13 +13,13 @@ import (
 type DetectorOptions struct {
 	Steps int     // updates
 	LR    float64 // peak learning rate of AdamW; it falls to zero in a straight line; 0: 2e-3
-	// Batch returns real and generated images [N, 3, H, W] in [0, 1], in s.
-	Batch  func(s *torch.Scope) (real, fake *torch.Tensor, err error)
+	// Batch returns images [N, 3, H, W] in [0, 1] and their targets [N], in s: 1 for real, 0 for generated, or between.
+	Batch  func(s *torch.Scope) (images, targets *torch.Tensor, err error)
 	OnStep func(step int, loss float64) // may be nil; called every 20 steps
 }
 
-// TrainDetector trains a detector to tell real images from generated ones by the binary cross-entropy of its logit, real
-// being 1. Weights decay by 1e-4 and gradients are clipped at norm 1, as the reference trainer has it.
+// TrainDetector trains a detector to tell real images from generated ones by the binary cross-entropy of its logit against
+// the targets. Weights decay by 1e-4 and gradients are clipped at norm 1, as the reference trainer has it.
 func TrainDetector(ctx context.Context, net *network.Net, o DetectorOptions) error {
 	if o.LR == 0 {
 		o.LR = 2e-3
@@ -38,14 +38,11 @@ func TrainDetector(ctx context.Context, net *network.Net, o DetectorOptions) err
 		warm := min(1, float64(step+1)/50)
 		opt.SetLR(o.LR * warm * (1 - float64(step)/float64(o.Steps)))
 		err := root.Scoped(func(s *torch.Scope) error {
-			real, fake, err := o.Batch(s)
+			images, targets, err := o.Batch(s)
 			if err != nil {
 				return err
 			}
-			// One batch for both, so that batch norm sees the same statistics for them.
-			z := net.Logit(torch.Cat([]*torch.Tensor{real, fake}, 0)).Reshape(-1)
-			label := torch.Cat([]*torch.Tensor{s.Ones([]int64{real.Size(0)}), s.Zeros([]int64{fake.Size(0)})}, 0)
-			loss := z.BCEWithLogits(label.ToDevice(z.Device()))
+			loss := net.Logit(images).Reshape(-1).BCEWithLogits(targets)
 			grads := torch.Grad(loss, params, torch.GradOptions{})
 			if _, err = optim.ClipGradNorm(grads, 1); err != nil {
 				return fmt.Errorf("%w: detector, step %d: %w", ErrDiverged, step, err)
