@@ -1,10 +1,6 @@
 package trainers
 
-import (
-	"math"
-
-	"github.com/tigas-train/tigas-train/cgo/torch"
-)
+import "github.com/tigas-train/tigas-train/cgo/torch"
 
 // stats sums reported values on the device, so that nothing waits for it between two log lines.
 type stats struct {
@@ -42,13 +38,4 @@ func (st *stats) take() []NamedValue {
 		st.count[name] = 0
 	}
 	return out
-}
-
-func valueOf(l []NamedValue, name string) float64 {
-	for _, v := range l {
-		if v.Name == name {
-			return v.Value
-		}
-	}
-	return math.NaN()
 }

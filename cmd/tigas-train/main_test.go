@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tigas-train/tigas-train/cgo/jit"
+	"github.com/tigas-train/tigas-train/cgo/torch"
+)
+
+func TestMain(m *testing.M) {
+	if err := torch.SetNumThreads(1); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// call runs a command line in this process.
+func call(args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = run(args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// detectorFile writes a TorchScript detector whose forward has the given body.
+func detectorFile(t *testing.T, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "detector.pt")
+	require.NoError(t, torch.Scoped(func(s *torch.Scope) error {
+		m, err := jit.Define(s, []jit.Named{{Name: "a", Tensor: s.Scalar(1)}}, nil,
+			"def forward(self, x: Tensor):\n    return "+body+"\n")
+		if err != nil {
+			return err
+		}
+		return m.Save(path)
+	}))
+	return path
+}
+
+func TestBadInput(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+		return path
+	}
+	text := write("notes.txt", "hello")
+	write("broken/a.png", "not a picture")
+	write("broken/b.jpg", "nor this")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "empty"), 0o755))
+	write("run/config.json", "{}")
+	out := func() string { return filepath.Join(t.TempDir(), "run") }
+
+	tests := []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"unknown command", []string{"gam"}, exitUsage, `unknown command "gam"`},
+		{"unknown flag", []string{"gan", "--wieght", "1"}, exitUsage, "unknown flag: --wieght"},
+		{"argument", []string{"gan", "x"}, exitUsage, "takes no argument"},
+		{"nan weight", []string{"gan", "--tigas-weight", "nan"}, exitUsage, "--tigas-weight: got NaN"},
+		{"negative weight", []string{"gan", "--tigas-weight", "-1"}, exitUsage, "--tigas-weight: got -1"},
+		{"word for a number", []string{"gan", "--batch", "many"}, exitUsage, "--batch"},
+		{"batch 0", []string{"gan", "--batch", "0"}, exitUsage, "--batch"},
+		{"kimg", []string{"gan", "--kimg", "-3"}, exitUsage, "--kimg"},
+		{"loss", []string{"gan", "--loss", "lsgan"}, exitUsage, "wgan-gp"},
+		{"arch", []string{"gan", "--arch", "vit"}, exitUsage, "dcgan"},
+		{"resolution", []string{"gan", "--resolution", "48"}, exitUsage, "got resolution 48"},
+		{"warm-up", []string{"gan", "--tigas-warmup", "soon"}, exitUsage, "--tigas-warmup"},
+		{"tigas-only without detector", []string{"gan", "--loss", "tigas-only"}, exitUsage, "--tigas-weight"},
+		{"device", []string{"gan", "--device", "tpu"}, exitUsage, "cuda:N"},
+		{"missing folder", []string{"gan", "--data", dir + "/nowhere"}, exitData, "not found"},
+		{"empty folder", []string{"gan", "--data", dir + "/empty"}, exitData, "looked for .jpg"},
+		{"broken pictures", []string{"gan", "--data", dir + "/broken"}, exitData, "none of 2 pictures"},
+		{"text file as data", []string{"gan", "--data", text}, exitData, "no known kind"},
+		{"no detector for own data", []string{"gan", "--data", dir + "/broken", "--tigas-weight", "1"}, exitData, "none of"},
+		{"text file as detector", []string{"gan", "--tigas-weight", "1", "--tigas-model", text}, exitData, "neither a TorchScript"},
+		{"missing detector", []string{"gan", "--tigas-weight", "1", "--tigas-model", dir + "/d.pt"}, exitData, "no such file"},
+		{"detector with two outputs", []string{"gan", "--tigas-weight", "1", "--tigas-model",
+			detectorFile(t, "x.mean([2, 3]) * self.a")}, exitData, "one score for each"},
+		{"detector of other pictures", []string{"gan", "--tigas-weight", "1", "--tigas-model",
+			detectorFile(t, "torch.sigmoid(x.reshape(-1, 3 * 256 * 256).mean(1))")}, exitData, "[N 3 32 32]"},
+		{"nan detector", []string{"gan", "--tigas-weight", "1", "--tigas-model",
+			detectorFile(t, "torch.log(x.mean([1, 2, 3]) - 2.)")}, exitData, "NaN"},
+		{"out is a file", []string{"gan", "--out", text + "/run"}, exitOutput, "not a directory"},
+		{"out holds a run", []string{"gan", "--out", dir + "/run"}, exitOutput, "already holds a run"},
+		{"sample nothing", []string{"sample"}, exitUsage, "one argument"},
+		{"sample no run", []string{"sample", dir + "/empty"}, exitSnapshot, "no run folder"},
+		{"sample without snapshot", []string{"sample", dir + "/run"}, exitSnapshot, "no snapshot"},
+		{"score nothing", []string{"score"}, exitUsage, "pictures"},
+		{"score missing", []string{"score", dir + "/p.png"}, exitData, "no such file"},
+		{"score broken", []string{"score", dir + "/broken/a.png"}, exitData, "none of 1"},
+	}
+	if info, err := torch.CUDADevices(); err == nil && info.Count == 0 {
+		tests = append(tests, struct {
+			name string
+			args []string
+			code int
+			want string
+		}{"no cuda", []string{"gan", "--device", "cuda"}, exitUsage, "CUDA"})
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			args := test.args
+			if args[0] == "gan" && !strings.Contains(strings.Join(args, " "), "--out") {
+				args = append(args, "--out", out())
+			}
+			code, _, stderr := call(args...)
+			require.Equal(t, test.code, code, stderr)
+			require.Contains(t, stderr, test.want)
+			require.LessOrEqual(t, strings.Count(stderr, "\n"), 6)
+			require.NotContains(t, stderr, "goroutine")
+			require.Contains(t, stderr, "tigas-train: error: ")
+		})
+	}
+}
+
+// A short run, then everything that is done with it.
+func TestRunSampleScore(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "a")
+	code, stdout, stderr := call("gan", "--tigas-weight", "0.1", "--tigas-warmup", "0", "--kimg", "0.5", "--ngf", "4", "--ndf", "4",
+		"--seed", "1", "--grid", "4", "--threads", "1", "--out", out)
+	require.Equal(t, exitOK, code, stderr)
+	require.Equal(t, out+"\n", stdout)
+	require.Contains(t, stderr, "from the first step", "a weight without warm-up is warned of")
+	log, err := os.ReadFile(filepath.Join(out, "log.jsonl"))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(log)) {
+		var tick map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &tick))
+		for _, key := range []string{"step", "kimg", "D", "gp", "G", "tigas", "score", "total"} {
+			require.Contains(t, tick, key)
+		}
+	}
+	grid := filepath.Join(dir, "grid.png")
+	draw := func() []byte {
+		code, _, stderr := call("sample", out, "--n", "6", "--seed", "1", "--out", grid, "--threads", "1")
+		require.Equal(t, exitOK, code, stderr)
+		data, err := os.ReadFile(grid)
+		require.NoError(t, err)
+		return data
+	}
+	first := draw()
+	require.Equal(t, first, draw(), "the same seed draws the same pictures")
+	img, err := png.Decode(bytes.NewReader(first))
+	require.NoError(t, err)
+	require.Greater(t, img.Bounds().Dx(), 500)
+
+	pictures := filepath.Join(dir, "pictures")
+	code, _, stderr = call("sample", out, "--n", "3", "--out", pictures, "--threads", "1")
+	require.Equal(t, exitOK, code, stderr)
+	code, stdout, stderr = call("score", pictures, "--json", "--threads", "1")
+	require.Equal(t, exitOK, code, stderr)
+	var res struct {
+		Count int
+		Mean  float64
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &res))
+	require.Equal(t, 3, res.Count)
+
+	f, err := os.Open(filepath.Join(pictures, "seed0-000000.png"))
+	require.NoError(t, err)
+	defer f.Close()
+	one, _, err := image.DecodeConfig(f)
+	require.NoError(t, err)
+	require.Equal(t, 32, one.Width)
+}
+
+func TestVersionDoctorHelp(t *testing.T) {
+	code, stdout, _ := call("version")
+	require.Equal(t, exitOK, code)
+	require.Contains(t, stdout, "libtorch "+torch.Version())
+	code, stdout, stderr := call("doctor")
+	require.Equal(t, exitOK, code, stderr)
+	for _, word := range []string{"libtorch", "CPU", "CUDA", "cuDNN", "threads", "detector", "cache"} {
+		require.Contains(t, stdout, word)
+	}
+	require.Less(t, strings.Count(stdout, "\n"), 24, "one screen")
+	code, stdout, _ = call()
+	require.Equal(t, exitOK, code)
+	require.Contains(t, stdout, "Exit codes")
+}
