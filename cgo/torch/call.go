@@ -173,9 +173,9 @@ func (o *operator) invoke(s *Scope, args []any, out *[ctorch.MaxResults]ctorch.V
 	}
 	// Nothing here escapes to the heap: the encoder writes into arrays of this frame, and never grows them.
 	var (
-		vals  [32]ctorch.Val
-		words [64]int64
-		bytes [64]byte
+		vals  [12]ctorch.Val
+		words [16]int64
+		bytes [32]byte
 		in    *Scope
 	)
 	e := encoder{vals: vals[:], words: words[:], bytes: bytes[:]}

@@ -40,7 +40,7 @@ func (s *Scope) NewGenerator(d Device, seed int64) (*Generator, error) {
 }
 
 func (g *Generator) handle(op string) ctorch.Handle {
-	if g.scope.closed {
+	if g.scope.own.closed {
 		panicf(op, ErrClosed, "generator used after its scope%s was closed", g.scope.origin())
 	}
 	return g.h

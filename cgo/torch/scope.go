@@ -12,26 +12,35 @@ import (
 // Scope owns tensors and frees them together. Make one with [NewScope] or [Scope.Child], or let [Scoped] make and close
 // it. A Scope is used by one goroutine at a time, except that several goroutines may make children of it.
 type Scope struct {
-	own    *owned // apart from the Scope, so that the cleanup of a lost Scope can reach it
-	parent *Scope
-	depth  int
-	sealed bool
-	closed bool
-	slab   []Tensor // tensors are cut from slabs: one allocation for many results
-	made   string   // where the scope was made; only in the invariants build
-
-	mu       sync.Mutex
-	children map[*Scope]struct{}
+	own     *owned // apart from the Scope, so that the cleanup of a lost Scope can reach it
+	parent  *Scope
+	depth   int
+	sealed  bool
+	slab    []Tensor // tensors are cut from slabs: one allocation for many results
+	made    string   // where the scope was made; only in the invariants build
+	cleanup runtime.Cleanup
 }
 
-// owned is what must be freed.
+// owned is what must be freed, the children's too: a child that is lost together with its parents is freed with them.
 type owned struct {
+	closed     bool
 	tensors    []ctorch.Handle
 	generators []ctorch.Handle
 	closers    []func() // e.g. TorchScript modules
+
+	mu       sync.Mutex
+	children map[*owned]struct{}
 }
 
 func (o *owned) free() {
+	o.mu.Lock()
+	children := o.children
+	o.children = nil
+	o.mu.Unlock()
+	for c := range children {
+		c.free()
+	}
+	o.closed = true
 	ctorch.Free(o.tensors)
 	for _, g := range o.generators {
 		ctorch.FreeGenerator(g)
@@ -39,7 +48,16 @@ func (o *owned) free() {
 	for i := len(o.closers) - 1; i >= 0; i-- {
 		o.closers[i]()
 	}
-	*o = owned{}
+	o.tensors, o.generators, o.closers = nil, nil, nil
+}
+
+func (o *owned) empty() bool {
+	for c := range o.children {
+		if !c.empty() {
+			return false
+		}
+	}
+	return len(o.tensors)+len(o.generators)+len(o.closers) == 0
 }
 
 // Scopes that were never closed come here from the garbage collector; they are freed by the next scope that is made or
@@ -65,7 +83,8 @@ func freeLost() {
 	}
 }
 
-// LeakedScopes counts the scopes that were found by the garbage collector instead of being closed.
+// LeakedScopes counts the scopes that the garbage collector found before they were closed. One with other scopes inside
+// counts once; one that owned nothing does not count.
 func LeakedScopes() int64 { return lostCount.Load() }
 
 // LiveTensors counts the tensor handles that exist in the process.
@@ -81,8 +100,8 @@ func NewScope() *Scope {
 	if invariants {
 		s.made = caller()
 	}
-	runtime.AddCleanup(s, func(o *owned) {
-		if len(o.tensors)+len(o.generators)+len(o.closers) == 0 {
+	s.cleanup = runtime.AddCleanup(s, func(o *owned) {
+		if o.empty() {
 			return
 		}
 		lostCount.Add(1)
@@ -102,12 +121,12 @@ func (s *Scope) Child() *Scope {
 	if invariants {
 		c.made = caller()
 	}
-	s.mu.Lock()
-	if s.children == nil {
-		s.children = make(map[*Scope]struct{})
+	s.own.mu.Lock()
+	if s.own.children == nil {
+		s.own.children = make(map[*owned]struct{})
 	}
-	s.children[c] = struct{}{}
-	s.mu.Unlock()
+	s.own.children[c.own] = struct{}{}
+	s.own.mu.Unlock()
 	return c
 }
 
@@ -125,23 +144,18 @@ func run(s *Scope, f func(s *Scope) error) (err error) {
 
 // Close frees every tensor of s and of the scopes inside it. Closing twice is harmless.
 func (s *Scope) Close() {
-	if s.closed {
+	if s.own.closed {
 		return
 	}
-	s.mu.Lock()
-	children := s.children
-	s.children = nil
-	s.mu.Unlock()
-	for c := range children {
-		c.Close()
-	}
-	s.closed = true
 	s.own.free()
 	s.slab = nil
-	if p := s.parent; p != nil {
-		p.mu.Lock()
-		delete(p.children, s)
-		p.mu.Unlock()
+	if s.parent == nil {
+		s.cleanup.Stop()
+	} else {
+		o := s.parent.own
+		o.mu.Lock()
+		delete(o.children, s.own)
+		o.mu.Unlock()
 	}
 	freeLost()
 }
@@ -178,6 +192,7 @@ func (s *Scope) OnClose(f func()) {
 func (s *Scope) Use(t *Tensor) *Tensor {
 	s.check("Use")
 	h, err := ctorch.AliasOf(t.handle("Use"))
+	runtime.KeepAlive(t)
 	must("Use", err)
 	return s.adopt(h)
 }
@@ -208,7 +223,7 @@ func (s *Scope) put(t *Tensor, h ctorch.Handle) {
 }
 
 func (s *Scope) check(op string) {
-	if s.closed {
+	if s.own.closed {
 		panicf(op, ErrClosed, "the scope is closed%s", s.origin())
 	}
 }

@@ -20,7 +20,7 @@ func (t *Tensor) handle(op string) ctorch.Handle {
 	if t == nil {
 		panicf(op, nil, "nil tensor")
 	}
-	if t.scope == nil || t.scope.closed {
+	if t.scope == nil || t.scope.own.closed {
 		origin := ""
 		if t.scope != nil {
 			origin = t.scope.origin()
@@ -36,7 +36,7 @@ func (t *Tensor) handle(op string) ctorch.Handle {
 // Free releases t before its scope is closed. Freeing twice is harmless; using t afterwards panics.
 // Other tensors that share t's storage stay valid.
 func (t *Tensor) Free() {
-	if t.h == 0 || t.scope.closed {
+	if t == nil || t.h == 0 || t.scope.own.closed {
 		return
 	}
 	h := [1]ctorch.Handle{t.h}
@@ -120,9 +120,10 @@ func (t *Tensor) String() string {
 	if t == nil {
 		return "nil"
 	}
-	if t.h == 0 || t.scope.closed {
+	if t.h == 0 || t.scope.own.closed {
 		return "freed tensor"
 	}
+	defer runtime.KeepAlive(t)
 	return describe(t.h)
 }
 

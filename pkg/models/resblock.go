@@ -17,9 +17,9 @@ type upBlock struct {
 
 func newUpBlock(b nn.Builder, in, out int64) *upBlock {
 	return &upBlock{
-		C1: xavierConv(b, in, out, 3, math.Sqrt2), C2: xavierConv(b, out, out, 3, math.Sqrt2),
+		C1: xavierConv(b, in, out), C2: xavierConv(b, out, out),
 		B1: nn.NewBatchNorm2d(b, in), B2: nn.NewBatchNorm2d(b, out),
-		Shortcut: xavierConv(b, in, out, 1, 1),
+		Shortcut: nn.NewConv2d(b, in, out, 1, nn.Conv2dOptions{}),
 	}
 }
 
@@ -33,11 +33,13 @@ func (u *upBlock) Forward(x *torch.Tensor) *torch.Tensor {
 
 func double(x *torch.Tensor) *torch.Tensor { return x.Resize(2*x.Size(2), 2*x.Size(3), false) }
 
-// downBlock is norm-ReLU-conv-norm-ReLU-conv-pool beside conv1x1-pool; the first one of a critic sees the image itself,
-// so it has neither norm nor ReLU before the first convolution.
+// downBlock is norm-ReLU-conv-norm-ReLU-conv-pool beside conv1x1-pool. The first one of a critic sees the image itself: it
+// has no ReLU before the first convolution, and no norms. The paper has layer norms; Mimicry leaves them out because its
+// scores are the same without.
 type downBlock struct {
 	C1, C2   *nn.Conv2d
-	N1, N2   nn.Layer   // nil without norm
+	N1       nn.Layer   `torch:"norm1"` // nil without norm
+	N2       nn.Layer   `torch:"norm2"`
 	Shortcut *nn.Conv2d `torch:"c_sc"` // nil when the block keeps width and size
 	down     bool
 	first    bool
@@ -49,14 +51,13 @@ func newDownBlock(b nn.Builder, normName string, in, out int64, down, first bool
 		hidden = out
 	}
 	d := &downBlock{
-		C1: xavierConv(b, in, hidden, 3, math.Sqrt2), C2: xavierConv(b, hidden, out, 3, math.Sqrt2),
-		N2: norm(b, normName, hidden), down: down, first: first,
+		C1: xavierConv(b, in, hidden), C2: xavierConv(b, hidden, out), down: down, first: first,
 	}
 	if !first {
-		d.N1 = norm(b, normName, in)
+		d.N1, d.N2 = norm(b, normName, in), norm(b, normName, hidden)
 	}
 	if in != out || down {
-		d.Shortcut = xavierConv(b, in, out, 1, 1)
+		d.Shortcut = nn.NewConv2d(b, in, out, 1, nn.Conv2dOptions{})
 	}
 	return d
 }
@@ -87,9 +88,10 @@ func (d *downBlock) Forward(x *torch.Tensor) *torch.Tensor {
 	return y.Add(d.Shortcut.Forward(x))
 }
 
-// xavierConv has the weights of Glorot and Bengio, and PyTorch's initial bias, as in Mimicry.
-func xavierConv(b nn.Builder, in, out, k int64, gain float64) *nn.Conv2d {
-	l := nn.NewConv2d(b, in, out, k, nn.Conv2dOptions{Padding: k / 2})
-	b.XavierUniform(l.Weight, gain)
+// xavierConv is a 3 x 3 convolution that keeps the size, with the weights of Glorot and Bengio for ReLU and PyTorch's
+// initial bias, as in Mimicry; shortcuts keep PyTorch's weights too.
+func xavierConv(b nn.Builder, in, out int64) *nn.Conv2d {
+	l := nn.NewConv2d(b, in, out, 3, nn.Conv2dOptions{Padding: 1})
+	b.XavierUniform(l.Weight, math.Sqrt2)
 	return l
 }

@@ -60,7 +60,7 @@ func ClipGradNormTensor(s *torch.Scope, grads []*torch.Tensor, max float64) *tor
 		c := norm.AddScalar(clipEps).Pow(-1).MulScalar(max).Clamp(0, 1)
 		c = torch.Where(norm.IsFinite(), c, c.OnesLike())
 		for _, g := range l {
-			// libtorch has the product of a list and a tensor only from 2.2 on. To: gradients may have several types.
+			// 1.13 has no product of a list and a tensor. To: gradients may have several types.
 			g.Mul_(c.To(g.DType()))
 		}
 	})

@@ -41,7 +41,7 @@ func fresh(s *torch.Scope, op string, args ...any) list {
 
 // lerpAll moves x by w towards y: x += w*(y - x), without a temporary. The form with two products, (1-w)*x + w*y, would
 // not do for small w: 1-w rounded to float32 is off by up to 3e-8, which for w = 1e-4 pulls the fixed point away by
-// 0.03 % of the weights. libtorch has the call over lists from 2.0 on.
+// 0.03 % of the weights. libtorch 1.13 does not have the call over lists.
 func lerpAll(x, y list, w float64) {
 	if len(x) == 0 {
 		return

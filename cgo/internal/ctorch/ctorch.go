@@ -77,8 +77,8 @@ type Args struct {
 // MaxResults is the largest number of results of any operator (the most in 2.14 is 7).
 const MaxResults = 12
 
-// Op is an operator, looked up once.
-type Op unsafe.Pointer
+// Op is an operator, looked up once. It is a number and no pointer, which cgo would check on every call.
+type Op int64
 
 func failed(rc C.int, msg *C.char) error {
 	if rc == 0 {
@@ -115,7 +115,7 @@ func FindOp(name, overload string) (Op, error) {
 	n, o := C.CString(name), C.CString(overload)
 	defer C.free(unsafe.Pointer(n))
 	defer C.free(unsafe.Pointer(o))
-	var op unsafe.Pointer
+	var op C.ct_handle
 	var msg *C.char
 	rc := C.ct_op_find(n, o, &op, &msg)
 	return Op(op), failed(rc, msg)
@@ -125,7 +125,7 @@ func FindOp(name, overload string) (Op, error) {
 func CallOp(op Op, a *Args, out *[MaxResults]Val) (int, error) {
 	var n C.int
 	var msg *C.char
-	rc := C.ct_op_call(unsafe.Pointer(op),
+	rc := C.ct_op_call(C.ct_handle(op),
 		(*C.ct_val)(unsafe.Pointer(unsafe.SliceData(a.Vals))), C.int(len(a.Vals)),
 		(*C.int64_t)(unsafe.SliceData(a.Words)), (*C.char)(unsafe.Pointer(unsafe.SliceData(a.Bytes))),
 		(*C.ct_val)(unsafe.Pointer(out)), MaxResults, &n, &msg)
@@ -145,7 +145,7 @@ func TakeHandles(v Val) []Handle {
 // Schema returns the operator's schema text.
 func Schema(op Op) (string, error) {
 	var text, msg *C.char
-	rc := C.ct_op_schema(unsafe.Pointer(op), &text, &msg)
+	rc := C.ct_op_schema(C.ct_handle(op), &text, &msg)
 	return takeText(text), failed(rc, msg)
 }
 

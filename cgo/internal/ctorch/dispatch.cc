@@ -15,6 +15,8 @@ using c10::TypeKind;
 
 enum class Kind { Tensor, Tensors, OptTensors, Scalar, Int, Float, Bool, Ints, Floats, Bools, String, Device, Generator, Other };
 
+enum class Shape { Boxed, T, TT, TS, TTS, TSS };
+
 struct Arg {
   Kind kind;
   bool optional;
@@ -27,6 +29,7 @@ struct Arg {
 struct Op {
   c10::OperatorHandle handle;
   std::vector<Arg> args;
+  Shape shape;
 };
 
 Kind kind_of(const c10::TypePtr &t) {
@@ -68,6 +71,39 @@ const char *name_of(int tag) {
   static const char *names[] = {"nil",     "tensor",   "int",     "float",  "bool",      "string", "[]int",
                                 "[]float", "[]bool",   "[]tensor", "device", "generator"};
   return tag >= 0 && tag <= CT_GENERATOR ? names[tag] : "?";
+}
+
+// Operators of the commonest shapes are called unboxed: a tenth less for a small tensor, and the libraries' own way.
+using F_T = at::Tensor(const at::Tensor &);
+using F_TT = at::Tensor(const at::Tensor &, const at::Tensor &);
+using F_TS = at::Tensor(const at::Tensor &, const at::Scalar &);
+using F_TTS = at::Tensor(const at::Tensor &, const at::Tensor &, const at::Scalar &);
+using F_TSS = at::Tensor(const at::Tensor &, const at::Scalar &, const at::Scalar &);
+
+template <class F> Shape unboxed_if_registered(const c10::OperatorHandle &h, Shape s) {
+  try {
+    h.typed<F>(); // throws when the kernels have another signature
+    return s;
+  } catch (const c10::Error &) {
+    return Shape::Boxed;
+  }
+}
+
+Shape shape_of(const c10::OperatorHandle &h, const std::vector<Arg> &args) {
+  const auto &schema = h.schema();
+  if (schema.is_mutable() || schema.returns().size() != 1 || kind_of(schema.returns()[0].type()) != Kind::Tensor)
+    return Shape::Boxed;
+  std::string s;
+  for (const Arg &a : args) {
+    if (a.optional || (a.kind != Kind::Tensor && a.kind != Kind::Scalar)) return Shape::Boxed;
+    s += a.kind == Kind::Tensor ? 'T' : 'S';
+  }
+  if (s == "T") return unboxed_if_registered<F_T>(h, Shape::T);
+  if (s == "TT") return unboxed_if_registered<F_TT>(h, Shape::TT);
+  if (s == "TS") return unboxed_if_registered<F_TS>(h, Shape::TS);
+  if (s == "TTS") return unboxed_if_registered<F_TTS>(h, Shape::TTS);
+  if (s == "TSS") return unboxed_if_registered<F_TSS>(h, Shape::TSS);
+  return Shape::Boxed;
 }
 
 double as_double(int64_t bits) {
@@ -161,15 +197,16 @@ IValue to_ivalue(const Op &op, int i, const ct_val &v, const int64_t *words, con
   refuse(op, i, name_of(v.tag));
 }
 
-ct_val from_ivalue(const IValue &r, const ct_val *args, int nargs) {
-  if (r.isTensor()) {
-    const at::Tensor &t = r.toTensor();
-    if (!t.defined()) return {CT_NONE, 0, 0};
-    ct_handle p = reinterpret_cast<ct_handle>(t.unsafeGetTensorImpl());
-    for (int i = 0; i < nargs; i++)
-      if (args[i].tag == CT_TENSOR && args[i].p == p) return {CT_ALIAS, 0, i};
-    return {CT_TENSOR, 0, ct::wrap(t)};
-  }
+ct_val from_tensor(at::Tensor t, const ct_val *args, int nargs) {
+  if (!t.defined()) return {CT_NONE, 0, 0};
+  ct_handle p = reinterpret_cast<ct_handle>(t.unsafeGetTensorImpl());
+  for (int i = 0; i < nargs; i++)
+    if (args[i].tag == CT_TENSOR && args[i].p == p) return {CT_ALIAS, 0, i};
+  return {CT_TENSOR, 0, ct::wrap(std::move(t))};
+}
+
+ct_val from_ivalue(IValue &r, const ct_val *args, int nargs) {
+  if (r.isTensor()) return from_tensor(std::move(r).toTensor(), args, nargs);
   if (r.isTensorList()) {
     auto l = r.toTensorVector();
     auto *h = static_cast<ct_handle *>(std::malloc(sizeof(ct_handle) * (l.empty() ? 1 : l.size())));
@@ -189,27 +226,76 @@ ct_val from_ivalue(const IValue &r, const ct_val *args, int nargs) {
   throw ct::bad_argument("result of type " + r.tagKind() + " has no form here");
 }
 
+// A handle as a tensor without touching its count: the caller's handle keeps it alive during the call.
+struct Loan {
+  at::Tensor t;
+  explicit Loan(const ct_val &v)
+      : t(c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>::reclaim(
+            reinterpret_cast<c10::TensorImpl *>(v.p))) {}
+  Loan(const Loan &) = delete;
+  ~Loan() { t.unsafeReleaseTensorImpl(); }
+};
+
+at::Scalar scalar(const ct_val &v) {
+  if (v.tag == CT_FLOAT) return as_double(v.p);
+  if (v.tag == CT_BOOL) return v.p != 0;
+  return v.p;
+}
+
+// Do the arguments have exactly the schema's kinds? If not, the boxed way says what is wrong.
+bool fits(const Op &op, const ct_val *args, int nargs) {
+  for (int i = 0; i < static_cast<int>(op.args.size()); i++) {
+    if (i >= nargs) {
+      if (!op.args[i].has_default) return false;
+    } else if (op.args[i].kind == Kind::Tensor ? args[i].tag != CT_TENSOR
+                                               : args[i].tag != CT_FLOAT && args[i].tag != CT_INT && args[i].tag != CT_BOOL) {
+      return false;
+    }
+  }
+  return true;
+}
+
+at::Tensor call_unboxed(const Op &op, const ct_val *args, int nargs) {
+  auto number = [&](int i) { return i < nargs ? scalar(args[i]) : op.args[i].value.toScalar(); };
+  Loan a(args[0]);
+  switch (op.shape) {
+  case Shape::T: return op.handle.typed<F_T>().call(a.t);
+  case Shape::TT: return op.handle.typed<F_TT>().call(a.t, Loan(args[1]).t);
+  case Shape::TS: return op.handle.typed<F_TS>().call(a.t, number(1));
+  case Shape::TTS: return op.handle.typed<F_TTS>().call(a.t, Loan(args[1]).t, number(2));
+  case Shape::TSS: return op.handle.typed<F_TSS>().call(a.t, number(1), number(2));
+  case Shape::Boxed: break;
+  }
+  return {};
+}
+
 } // namespace
 
-int ct_op_find(const char *name, const char *overload, void **op, char **msg) {
+int ct_op_find(const char *name, const char *overload, ct_handle *op, char **msg) {
   CT_GUARD({
     auto h = c10::Dispatcher::singleton().findSchema({name, overload});
     if (!h) throw ct::bad_argument("no such operator in this libtorch");
-    auto o = std::make_unique<Op>(Op{*h, {}});
+    auto o = std::make_unique<Op>(Op{*h, {}, Shape::Boxed});
     for (const auto &a : h->schema().arguments()) o->args.push_back(arg_of(a));
-    *op = o.release(); // lives as long as the process: operators are looked up once each
+    o->shape = shape_of(*h, o->args);
+    *op = reinterpret_cast<ct_handle>(o.release()); // lives as long as the process: operators are looked up once each
   });
 }
 
-int ct_op_call(void *p, const ct_val *args, int nargs, const int64_t *words, const char *bytes, ct_val *out, int out_cap,
+int ct_op_call(ct_handle p, const ct_val *args, int nargs, const int64_t *words, const char *bytes, ct_val *out, int out_cap,
                int *n_out, char **msg) {
   *n_out = 0;
   CT_GUARD({
-    const Op &op = *static_cast<const Op *>(p);
+    const Op &op = *reinterpret_cast<const Op *>(p);
     ct::check_modes();
     const int want = static_cast<int>(op.args.size());
     if (nargs > want)
       throw ct::bad_argument("got " + std::to_string(nargs) + " arguments vs at most " + std::to_string(want));
+    if (op.shape != Shape::Boxed && fits(op, args, nargs)) {
+      out[0] = from_tensor(call_unboxed(op, args, nargs), args, nargs);
+      *n_out = 1;
+      return;
+    }
     c10::Stack stack;
     stack.reserve(want);
     for (int i = 0; i < want; i++) {
@@ -238,10 +324,10 @@ void ct_take_handles(int64_t p, ct_handle *dst, int n) {
   std::free(h);
 }
 
-int ct_op_schema(void *p, char **text, char **msg) {
+int ct_op_schema(ct_handle p, char **text, char **msg) {
   CT_GUARD({
     std::ostringstream s;
-    s << static_cast<Op *>(p)->handle.schema();
+    s << reinterpret_cast<Op *>(p)->handle.schema();
     *text = ct::dup(s.str());
   });
 }

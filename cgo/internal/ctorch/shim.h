@@ -43,11 +43,11 @@ typedef struct {
 } ct_val;
 
 /* ---- dispatch.cc ---- */
-int ct_op_find(const char *name, const char *overload, void **op, char **msg);
-int ct_op_call(void *op, const ct_val *args, int nargs, const int64_t *words, const char *bytes,
+int ct_op_find(const char *name, const char *overload, ct_handle *op, char **msg);
+int ct_op_call(ct_handle op, const ct_val *args, int nargs, const int64_t *words, const char *bytes,
                ct_val *out, int out_cap, int *n_out, char **msg);
 void ct_take_handles(int64_t p, ct_handle *dst, int n); /* empties and frees the list of a CT_TENSORS result */
-int ct_op_schema(void *op, char **text, char **msg);
+int ct_op_schema(ct_handle op, char **text, char **msg);
 int ct_op_names(char **text, char **msg); /* one "name.overload" a line */
 
 /* ---- tensor.cc ---- */

@@ -87,19 +87,17 @@ class DBlock(nn.Module):
         super().__init__()
         h = o if first else i
         self.c1, self.c2, self.down, self.first = nn.Conv2d(i, h, 3, 1, 1), nn.Conv2d(h, o, 3, 1, 1), down, first
-        if n != "none":
-            if not first:
-                self.n1 = norm(n, i)[0]
-            self.n2 = norm(n, h)[0]
+        if n != "none" and not first:
+            self.norm1, self.norm2 = norm(n, i)[0], norm(n, h)[0]
         if i != o or down:
             self.c_sc = nn.Conv2d(i, o, 1)
 
     def forward(self, x):
         h = x
         if not self.first:
-            h = F.relu(self.n1(h) if hasattr(self, "n1") else h)
+            h = F.relu(self.norm1(h) if hasattr(self, "norm1") else h)
         h = self.c1(h)
-        h = self.c2(F.relu(self.n2(h) if hasattr(self, "n2") else h))
+        h = self.c2(F.relu(self.norm2(h) if hasattr(self, "norm2") else h))
         s = self.c_sc(x) if hasattr(self, "c_sc") else x
         return F.avg_pool2d(h, 2) + F.avg_pool2d(s, 2) if self.down else h + s
 
