@@ -183,8 +183,8 @@ package ctorch
 // $line
 
 // #cgo CXXFLAGS: $cxxflags$abi
-// #cgo LDFLAGS: $ldflags
-import \"C\"
+${ldflags:+// #cgo LDFLAGS: $ldflags
+}import \"C\"
 "
 if [ ! -f $local_go ] || [ "$(cat $local_go)" != "$(printf '%s' "$text")" ]; then
   printf '%s' "$text" >$local_go.tmp

@@ -37,7 +37,7 @@ func doctor(w io.Writer) error {
 		row("", "PROBLEM: %s", versions)
 	}
 	row("CPU", "%d cores, kernels for %s", runtime.NumCPU(), torch.CPUCapability())
-	row("threads", "%d for one operation (--threads), OMP_WAIT_POLICY=%s", torch.NumThreads(), env("OMP_WAIT_POLICY"))
+	row("threads", "%d for one operation unless --threads says otherwise, OMP_WAIT_POLICY=%s", runtime.NumCPU(), env("OMP_WAIT_POLICY"))
 
 	info, err := torch.CUDADevices()
 	switch {
