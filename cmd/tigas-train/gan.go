@@ -56,7 +56,7 @@ func newGAN() *cobra.Command {
 		Long: `Train a GAN. The generator's loss is the adversarial loss plus a weight times
 1 - mean(score) of a frozen TIGAS detector. Without --data it trains on procedural
 demo pictures, with the detector that is part of the program; the defaults are then
---latent 64 --ngf 16 --ndf 16 --batch 32 --ema-kimg 2 --kimg 100, with --g-lr 2e-3
+--latent 64 --ngf 16 --ndf 16 --batch 32 --ema-kimg 2 --kimg 100 --threads 1, with --g-lr 2e-3
 --d-lr 2e-3 for wgan-gp, which two cores finish in about two minutes.`,
 		Example: `  tigas-train gan --tigas-weight 0.1
   tigas-train gan --data photos/ --resolution 64 --tigas-model detector.pt --tigas-weight 0.1 --kimg 200 --out runs/a
@@ -71,6 +71,9 @@ demo pictures, with the detector that is part of the program; the defaults are t
 			g.Resolution = d.Resolution
 			if d.demo() {
 				g, r.Kimg = demoDefaults(g, r.Kimg, cmd.Flags().Changed)
+				if sys.Threads == 0 && g.GenWidth <= 16 {
+					sys.Threads = 1 // operations this small lose more to waking a second thread than it gives
+				}
 			}
 			return runGAN(cmd.Context(), cmd.ErrOrStderr(), cmd.OutOrStdout(), g, r, d, t, sys, out)
 		},

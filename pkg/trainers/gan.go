@@ -134,7 +134,7 @@ func (g *GAN) stepCritic(st *Step) error {
 	}
 	var fake *torch.Tensor
 	torch.NoGrad(func() { fake = g.generator.Forward(g.latents(st, real.Size(0))) })
-	dReal, dFake := g.critic.Forward(real), g.critic.Forward(fake)
+	dReal, dFake := g.judge(real, fake)
 	loss := g.o.Loss.Critic(dReal, dFake)
 	st.Report("D", loss)
 	if g.o.Loss == WGANGP && g.o.GPLambda > 0 {
@@ -151,6 +151,17 @@ func (g *GAN) stepCritic(st *Step) error {
 		ClipWeights(g.dParams, g.o.Clip)
 	}
 	return nil
+}
+
+// judge returns the critic's outputs for both batches. A critic that treats each image by itself takes them as one, which
+// keeps the cores busier; batch norm must see them apart.
+func (g *GAN) judge(real, fake *torch.Tensor) (dReal, dFake *torch.Tensor) {
+	if g.o.config().CriticNorm == "batch" {
+		return g.critic.Forward(real), g.critic.Forward(fake)
+	}
+	both := g.critic.Forward(torch.Cat([]*torch.Tensor{real, fake}, 0))
+	n := real.Size(0)
+	return both.Narrow(0, 0, n), both.Narrow(0, n, fake.Size(0))
 }
 
 func (g *GAN) stepGenerator(st *Step) error {
