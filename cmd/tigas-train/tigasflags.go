@@ -87,7 +87,7 @@ func (t tigasFlags) open(s *torch.Scope, device torch.Device, d dataFlags) (*tig
 	if t.Weight == 0 {
 		return nil, nil
 	}
-	o := tigas.OpenOptions{Device: device, Height: d.Resolution}
+	o := tigas.OpenOptions{Device: device, Height: d.Resolution, Logit: t.Form == tigas.Logit.String()}
 	det, err := openDetector(s, t.Model, d.demo(), o)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,8 @@ type OpenOptions struct {
 	// Height and Width of the self-test, 64 if 0. Trainers give the size of their images, so that a detector that cannot
 	// take them is refused before training and not after the first epoch.
 	Height, Width int
+	// Logit keeps the value before the sigmoid too, which the form [Logit] of the loss needs.
+	Logit bool
 }
 
 // Open loads a TorchScript detector into s, puts it into evaluation mode, freezes every parameter, folds batch norms
@@ -90,7 +92,7 @@ func (d *Detector) load(s *torch.Scope, data []byte, o OpenOptions) error {
 	if d.score, err = reduce(s, m, "self.net.forward(x)"+pick, o); err != nil {
 		return err
 	}
-	if expr := logitOf(m, d.Output); expr != "" {
+	if expr := logitOf(m, d.Output); o.Logit && expr != "" {
 		if d.logit, err = reduce(s, m, expr, o); err != nil {
 			return err
 		}
@@ -228,7 +230,8 @@ func (d *Detector) Device() torch.Device { return d.device }
 // Calls counts how often the network was run, to show that a weight of 0 costs nothing.
 func (d *Detector) Calls() int64 { return d.calls.Load() }
 
-// HasLogit tells whether the [Logit] form of the loss can use the network's own value before the sigmoid.
+// HasLogit tells whether the [Logit] form of the loss can use the network's own value before the sigmoid: the network
+// shows it, and it was asked for.
 func (d *Detector) HasLogit() bool { return d.logit != nil }
 
 // Score returns the scores [N] of images [N, 3, H, W] in [0, 1], each from 0 (generated) to 1 (real). Gradients flow to

@@ -84,8 +84,8 @@ func (o LossOptions) Validate(d *Detector) error {
 		return fmt.Errorf("tigas: got form %d vs linear, log or logit", o.Form)
 	}
 	if o.Form == Logit && d != nil && !d.HasLogit() {
-		return fmt.Errorf("tigas: detector %s has no method logit: use the form log, which is the same but for rounding",
-			d.Name)
+		return fmt.Errorf("tigas: detector %s was opened without its logit, or has no method of that name: use the form log, "+
+			"which is the same but for rounding", d.Name)
 	}
 	return nil
 }

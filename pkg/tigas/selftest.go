@@ -43,17 +43,19 @@ func (d *Detector) selfTest(o OpenOptions) error {
 	defer d.calls.Store(0)
 	return torch.Scoped(func(s *torch.Scope) error {
 		ps := probes(s, o)
+		var one []*torch.Tensor
 		for _, p := range ps {
-			var values []float32
-			torch.NoGrad(func() { values = d.Score(p.image).Float32s() })
-			for _, v := range values {
-				switch {
-				case math.IsNaN(float64(v)) || math.IsInf(float64(v), 0):
-					return fmt.Errorf("gives the score %v for a valid image (%s)", v, p.name)
-				case v < 0 || v > 1:
-					return fmt.Errorf("gives the score %.4g, outside [0, 1] (%s): if it returns logits, export it with "+
-						"a sigmoid", v, p.name)
-				}
+			one = append(one, p.image.Narrow(0, 0, 1))
+		}
+		var values []float32
+		torch.NoGrad(func() { values = d.Score(torch.Cat(one, 0)).Float32s() })
+		for i, v := range values {
+			switch {
+			case math.IsNaN(float64(v)) || math.IsInf(float64(v), 0):
+				return fmt.Errorf("gives the score %v for a valid image (%s)", v, ps[i].name)
+			case v < 0 || v > 1:
+				return fmt.Errorf("gives the score %.4g, outside [0, 1] (%s): if it returns logits, export it with "+
+					"a sigmoid", v, ps[i].name)
 			}
 		}
 		for _, p := range ps {

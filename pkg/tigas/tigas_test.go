@@ -205,7 +205,7 @@ func TestOwnNetworkAsDetector(t *testing.T) {
 	require.NoError(t, err)
 	data, err := m.Bytes()
 	require.NoError(t, err)
-	d, err := OpenBytes(s, data, "own", OpenOptions{})
+	d, err := OpenBytes(s, data, "own", OpenOptions{Logit: true})
 	require.NoError(t, err)
 	require.True(t, d.HasLogit())
 
