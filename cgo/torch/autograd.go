@@ -7,9 +7,12 @@ import (
 )
 
 // RequiresGrad marks a leaf tensor as one that gradients are wanted for, or not, and returns t.
-// It panics if t is not a leaf or has no floating-point elements.
+// It panics if t has no floating-point elements, and when recording is to be switched off for a t that is not a leaf:
+// that is what [Tensor.Detach] is for.
 func (t *Tensor) RequiresGrad(on bool) *Tensor {
-	must("RequiresGrad", ctorch.SetRequiresGrad(t.handle("RequiresGrad"), on))
+	err := ctorch.SetRequiresGrad(t.handle("RequiresGrad"), on)
+	runtime.KeepAlive(t)
+	must("RequiresGrad", err)
 	return t
 }
 
@@ -36,6 +39,9 @@ func Grad(output *Tensor, inputs []*Tensor, o GradOptions) []*Tensor {
 	in := join(nil, output.scope)
 	if in == nil {
 		panicf(op, ErrSealed, "output belongs to a sealed scope: bring it into a working scope with Use")
+	}
+	if len(inputs) == 0 {
+		return nil // libtorch would take no inputs for all leaves, and accumulate
 	}
 	hs, err := ctorch.Grad(out, handlesOf(op, o.Output), handlesOf(op, inputs), o.RetainGraph || o.CreateGraph,
 		o.CreateGraph, o.AllowUnused)

@@ -69,8 +69,9 @@ func Operators() ([]string, error) {
 //	y := torch.Call("aten::softplus", x, 1.0, 20.0)
 //
 // Arguments are given by position, keyword-only ones too; those left out at the end take the schema's defaults. They may
-// be *Tensor, []*Tensor, nil, any Go integer or float, bool, string, [DType], [Device], *[Generator], []int64, []int,
-// []float64 or []bool. The result joins the innermost scope among the operands.
+// be *Tensor, []*Tensor, nil, a float, an integer that fits an int64, bool, string, [DType], [Device], *[Generator],
+// []int64, []int, []float64 or []bool. The result joins the innermost scope among the operands; an operator that returns
+// one of its operands, as those that work in place do, gives that very *Tensor.
 //
 // It panics with *[Error] when there is no such operator, when an argument does not fit the schema, when the operator
 // fails, or when it does not return exactly one tensor.
@@ -103,29 +104,37 @@ func (o *operator) call(s *Scope, args []any) *Tensor {
 		case ctorch.Alias:
 			return args[out[0].P].(*Tensor)
 		case ctorch.Tensor:
-			return o.place(in, ctorch.Handle(out[0].P))
+			o.wantScope(in, out[:1])
+			return in.adopt(ctorch.Handle(out[0].P))
 		}
 	}
 	release(out[:n])
-	panicf(o.name, nil, "got %d result(s) vs one tensor: use CallMulti", n)
+	panicf(o.name, nil, "got %s vs one tensor as its result: use CallMulti", describeResults(out[:n]))
 	return nil
 }
 
 func (o *operator) callMulti(s *Scope, args []any) []any {
 	var out [ctorch.MaxResults]ctorch.Val
 	n, in := o.invoke(s, args, &out)
+	for _, v := range out[:n] {
+		if v.Tag == ctorch.Tensor || v.Tag == ctorch.Tensors {
+			o.wantScope(in, out[:n])
+		}
+	}
 	res := make([]any, n)
 	for i, v := range out[:n] {
 		switch v.Tag {
 		case ctorch.Alias:
 			res[i] = args[v.P].(*Tensor)
 		case ctorch.Tensor:
-			res[i] = o.place(in, ctorch.Handle(v.P))
+			res[i] = in.adopt(ctorch.Handle(v.P))
 		case ctorch.Tensors:
 			hs := ctorch.TakeHandles(v)
 			l := make([]*Tensor, len(hs))
 			for k, h := range hs {
-				l[k] = o.place(in, h)
+				if h != 0 {
+					l[k] = in.adopt(h)
+				}
 			}
 			res[i] = l
 		case ctorch.Int:
@@ -139,19 +148,31 @@ func (o *operator) callMulti(s *Scope, args []any) []any {
 	return res
 }
 
-// place puts a result into its scope. There is none when every operand is sealed, or when there were no tensors.
-func (o *operator) place(in *Scope, h ctorch.Handle) *Tensor {
+// wantScope frees the results and panics when there is no scope for them: every operand is sealed, or there were none.
+func (o *operator) wantScope(in *Scope, results []ctorch.Val) {
+	if in != nil && in != unrelated {
+		return
+	}
+	release(results)
 	if in == unrelated {
-		ctorch.Free([]ctorch.Handle{h})
 		panicf(o.name, nil, "operands belong to unrelated scopes, so there is none for the result: bring one over with "+
 			"Scope.Use, or make one scope the child of the other")
 	}
-	if in == nil {
-		ctorch.Free([]ctorch.Handle{h})
-		panicf(o.name, ErrSealed, "no scope for the result: every operand belongs to a sealed scope (parameters of a "+
-			"model do); bring one into a working scope with w := s.Use(layer.Weight)")
+	panicf(o.name, ErrSealed, "no scope for the result: every operand belongs to a sealed scope (parameters of a "+
+		"model do); bring one into a working scope with w := s.Use(layer.Weight), or call s.Call")
+}
+
+func describeResults(vals []ctorch.Val) string {
+	names := map[int32]string{ctorch.Tensor: "a tensor", ctorch.Alias: "a tensor", ctorch.Tensors: "a list of tensors",
+		ctorch.Int: "an int", ctorch.Float: "a float", ctorch.Bool: "a bool", ctorch.None: "nil"}
+	var parts []string
+	for _, v := range vals {
+		parts = append(parts, names[v.Tag])
 	}
-	return in.adopt(h)
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func release(vals []ctorch.Val) {
@@ -295,6 +316,16 @@ func (e *encoder) add(a any) bool {
 	case int:
 		e.val(ctorch.Int, int64(v))
 	case int32:
+		e.val(ctorch.Int, int64(v))
+	case int16:
+		e.val(ctorch.Int, int64(v))
+	case int8:
+		e.val(ctorch.Int, int64(v))
+	case uint8:
+		e.val(ctorch.Int, int64(v))
+	case uint16:
+		e.val(ctorch.Int, int64(v))
+	case uint32:
 		e.val(ctorch.Int, int64(v))
 	case float64:
 		e.float(v)

@@ -1,6 +1,7 @@
 package torch
 
 // Element by element. Results join the innermost scope among the operands; gradients flow through all but comparisons.
+// A number v is a float, so that tensors of integers become float32, as with 1.0 in Python.
 
 // Add returns t + o, broadcasting.
 func (t *Tensor) Add(o *Tensor) *Tensor { return opAdd.call1(t, o) }

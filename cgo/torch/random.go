@@ -1,6 +1,8 @@
 package torch
 
 import (
+	"runtime"
+
 	"github.com/tigas-train/tigas-train/cgo/internal/ctorch"
 )
 
@@ -19,6 +21,7 @@ func (s *Scope) RNGState(d Device) (*Tensor, error) {
 
 // SetRNGState restores what [Scope.RNGState] returned.
 func SetRNGState(d Device, state *Tensor) error {
+	defer runtime.KeepAlive(state)
 	return wrapError("SetRNGState", ctorch.SetRNGState(d.code(), state.handle("SetRNGState")))
 }
 
@@ -48,7 +51,9 @@ func (g *Generator) handle(op string) ctorch.Handle {
 
 // State returns the generator's state, a tensor of bytes in s.
 func (g *Generator) State(s *Scope) (*Tensor, error) {
+	s.check("Generator.State")
 	h, err := ctorch.GeneratorState(g.handle("Generator.State"))
+	runtime.KeepAlive(g)
 	if err != nil {
 		return nil, wrapError("Generator.State", err)
 	}
@@ -58,5 +63,7 @@ func (g *Generator) State(s *Scope) (*Tensor, error) {
 // SetState restores what [Generator.State] returned.
 func (g *Generator) SetState(state *Tensor) error {
 	const op = "Generator.SetState"
+	defer runtime.KeepAlive(g)
+	defer runtime.KeepAlive(state)
 	return wrapError(op, ctorch.SetGeneratorState(g.handle(op), state.handle(op)))
 }

@@ -201,6 +201,9 @@ func (s *Scope) Use(t *Tensor) *Tensor {
 func (s *Scope) Adopt(t *Tensor) *Tensor {
 	s.check("Adopt")
 	h := t.handle("Adopt")
+	if t.scope == s {
+		return t
+	}
 	t.scope.own.tensors[t.slot] = 0
 	s.put(t, h)
 	return t

@@ -337,6 +337,7 @@ func TestLoaderStopsWithContext(t *testing.T) {
 	l, err := NewLoader(NewDemo(8, false), LoaderOptions{Batch: 4, Transform: Transform{Resolution: 8}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	n := 0
 	for _, err := range l.Batches(ctx) {
 		if n++; n == 3 {

@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <atomic>
+#include <cstddef>
 #include <vector>
 
 namespace {
@@ -55,8 +56,11 @@ ct_modes modes_now() {
   m.autocast_cuda = autocast_on(at::kCUDA);
   m.autocast_cuda_dtype = static_cast<int32_t>(autocast_dtype(at::kCUDA));
   m.cache = at::autocast::is_autocast_cache_enabled();
+  m.thread = reinterpret_cast<int64_t>(&region_depth);
   return m;
 }
+
+bool casting(const ct_modes &m) { return m.autocast_cpu || m.autocast_cuda; }
 
 void modes_set(const ct_modes &m) {
   at::GradMode::set_enabled(m.grad != 0);
@@ -65,6 +69,13 @@ void modes_set(const ct_modes &m) {
   set_autocast_dtype(at::kCUDA, static_cast<at::ScalarType>(m.autocast_cuda_dtype));
   set_autocast(at::kCUDA, m.autocast_cuda != 0);
   at::autocast::set_autocast_cache_enabled(m.cache != 0);
+}
+
+// Casts of weights are cached while a mode lasts. The cache knows a weight only, so a cast must not outlive its mode: one
+// made without recording would give the weight no gradient later, one to another type that type.
+void modes_change(const ct_modes &from, const ct_modes &to) {
+  if ((casting(from) || casting(to)) && std::memcmp(&from, &to, offsetof(ct_modes, thread))) at::autocast::clear_cache();
+  modes_set(to);
 }
 
 } // namespace
@@ -82,18 +93,17 @@ int ct_modes_get(ct_modes *out, char **msg) { CT_GUARD({ *out = modes_now(); });
 int ct_modes_enter(const ct_modes *m, ct_modes *saved, char **msg) {
   CT_GUARD({
     *saved = modes_now();
-    modes_set(*m);
+    modes_change(*saved, *m);
     region_depth++;
-    at::autocast::increment_nesting();
   });
 }
 
 int ct_modes_leave(const ct_modes *saved, char **msg) {
   CT_GUARD({
-    // Casts of weights are cached until the outermost region ends, as torch.autocast does.
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    if (saved->thread != reinterpret_cast<int64_t>(&region_depth))
+      throw ct::bad_argument("a region ended on another OS thread than it began on");
     region_depth--;
-    modes_set(*saved);
+    modes_change(modes_now(), *saved);
   });
 }
 

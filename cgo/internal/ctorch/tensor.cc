@@ -64,6 +64,8 @@ int ct_tensor_from_bytes(const void *data, int64_t nbytes, int dtype, const int6
     if (want != nbytes)
       throw ct::bad_argument("got " + std::to_string(nbytes) + " bytes vs " + std::to_string(want) + " for the shape");
     if (nbytes) std::memcpy(t.data_ptr(), data, nbytes);
+    if (type == at::kBool) // any other byte than 0 and 1 is undefined behaviour, in Go too
+      for (auto *b = static_cast<uint8_t *>(t.data_ptr()), *end = b + nbytes; b != end; b++) *b = *b != 0;
     c10::Device d = ct::device_of(device);
     *out = ct::wrap(d.is_cpu() ? t : t.to(d));
   });
@@ -80,7 +82,7 @@ int ct_tensor_to_bytes(ct_handle h, void *dst, int64_t nbytes, char **msg) {
 }
 
 int ct_tensor_set_requires_grad(ct_handle h, int on, char **msg) {
-  CT_GUARD({ ct::borrow(h).set_requires_grad(on != 0); });
+  CT_GUARD({ ct::borrow(h).requires_grad_(on != 0); });
 }
 
 int ct_tensor_grad(ct_handle h, ct_handle *out, char **msg) {
