@@ -16,21 +16,19 @@ func (m *Module) Forward(args ...any) (any, error) { return m.Call("forward", ar
 
 // Call calls a method. Arguments may be *torch.Tensor, []*torch.Tensor, nil, numbers, bool, string, []int64 or
 // [torch.Device]. The result is nil, *torch.Tensor, int64, float64, bool, string, []any (a list), [Tuple] or
-// map[string]any (a dict with string keys); tensors in it join the innermost scope among the arguments.
+// map[string]any (a dict with string keys); tensors in it join the innermost scope among the arguments, so that a call
+// with no tensor may return none.
 //
 // Errors raised in TorchScript are returned with their text. It panics, like every operation, when a tensor was freed.
 func (m *Module) Call(method string, args ...any) (any, error) {
 	a, in := torch.EncodeArgs("jit", args)
 	v, err := ctorch.JITCall(m.ptr(), method, a)
 	runtime.KeepAlive(args)
+	runtime.KeepAlive(m)
 	if err != nil {
 		return nil, m.fail(method, err)
 	}
 	defer ctorch.FreeValue(v)
-	if in == nil {
-		return nil, m.fail(method, errors.New("no scope for the result: the tensors among the arguments belong to "+
-			"sealed or unrelated scopes"))
-	}
 	out, err := convert(in, v)
 	return out, m.fail(method, err)
 }
@@ -40,7 +38,11 @@ func (m *Module) Call(method string, args ...any) (any, error) {
 func (m *Module) ForwardTensor(x *torch.Tensor) *torch.Tensor {
 	out, err := m.Forward(x)
 	if err != nil {
-		panic(&torch.Error{Op: "jit", Msg: err.Error()})
+		e := &torch.Error{Op: "jit", Msg: err.Error()}
+		if l, ok := errors.AsType[*libError](err); ok {
+			e.Msg, e.Kind = l.text, l.kind
+		}
+		panic(e)
 	}
 	t, ok := out.(*torch.Tensor)
 	if !ok {
@@ -54,6 +56,10 @@ func convert(s *torch.Scope, v ctorch.Value) (any, error) {
 	case ctorch.VNone:
 		return nil, nil
 	case ctorch.VTensor:
+		if s == nil {
+			return nil, errors.New("no scope for the result: there is no tensor among the arguments, or they belong to " +
+				"sealed or unrelated scopes")
+		}
 		h, err := ctorch.ValueTensor(v)
 		if err != nil || h == 0 {
 			return nil, err

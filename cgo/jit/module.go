@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +22,7 @@ type Module struct {
 
 type state struct{ closed bool }
 
+// own makes a module of s, which is open: every caller has checked.
 func own(s *torch.Scope, m ctorch.Module, name string) *Module {
 	st := &state{}
 	s.OnClose(func() {
@@ -40,6 +42,7 @@ func (m *Module) ptr() ctorch.Module {
 // Load reads a TorchScript file, as torch.jit.save writes it, onto a device. The module belongs to s.
 // A file that is not TorchScript gives an error that says what it seems to be.
 func Load(s *torch.Scope, path string, d torch.Device) (*Module, error) {
+	torch.CheckScope(s, "jit")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("jit: load: %w", err)
@@ -49,13 +52,13 @@ func Load(s *torch.Scope, path string, d torch.Device) (*Module, error) {
 
 // LoadBytes is Load from memory. name stands for the file's path in error texts.
 func LoadBytes(s *torch.Scope, data []byte, d torch.Device, name string) (*Module, error) {
+	torch.CheckScope(s, "jit")
 	if err := sniff(data); err != nil {
 		return nil, fmt.Errorf("jit: load %s: %w", name, err)
 	}
-	m, err := ctorch.JITLoadBytes(data, torch.DeviceCode(d))
-	runtime.KeepAlive(data)
+	m, err := ctorch.JITLoad(data, torch.DeviceCode(d))
 	if err != nil {
-		return nil, fmt.Errorf("jit: load %s: %s", name, reason(err))
+		return nil, failure("load "+name, err)
 	}
 	return own(s, m, name), nil
 }
@@ -80,7 +83,8 @@ func (m *Module) Save(path string) error {
 
 // Bytes returns the module in the format of torch.jit.save.
 func (m *Module) Bytes() ([]byte, error) {
-	b, err := ctorch.JITSaveBytes(m.ptr())
+	b, err := ctorch.JITSave(m.ptr())
+	runtime.KeepAlive(m)
 	if err != nil {
 		return nil, m.fail("save", err)
 	}
@@ -99,6 +103,7 @@ type Named struct {
 //
 // An error in the source says where it is.
 func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, error) {
+	torch.CheckScope(s, "jit")
 	var names []string
 	var handles []ctorch.Handle
 	var kinds []int32
@@ -116,7 +121,7 @@ func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, er
 	runtime.KeepAlive(params)
 	runtime.KeepAlive(buffers)
 	if err != nil {
-		return nil, fmt.Errorf("jit: define: %s", reason(err))
+		return nil, failure("define", err)
 	}
 	return own(s, m, "defined module"), nil
 }
@@ -128,7 +133,9 @@ func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, er
 //
 // It is in m's mode. Freezing it inlines m and drops what the source does not use.
 func (m *Module) Wrap(s *torch.Scope, source string) (*Module, error) {
+	torch.CheckScope(s, "jit")
 	w, err := ctorch.JITDefine(nil, nil, nil, m.ptr(), source)
+	runtime.KeepAlive(m)
 	if err != nil {
 		return nil, m.fail("wrap", err)
 	}
@@ -144,7 +151,9 @@ func (m *Module) Wrap(s *torch.Scope, source string) (*Module, error) {
 // convolutions and branches that nobody takes removed. Gradients still flow to its inputs. Load it onto its device
 // before: constants do not move. It returns an error if the module is in training mode.
 func (m *Module) Freeze(s *torch.Scope) (*Module, error) {
+	torch.CheckScope(s, "jit")
 	f, err := ctorch.JITFreeze(m.ptr())
+	runtime.KeepAlive(m)
 	if err != nil {
 		return nil, m.fail("freeze", err)
 	}
@@ -153,7 +162,9 @@ func (m *Module) Freeze(s *torch.Scope) (*Module, error) {
 
 // Clone returns a deep copy in s, with tensors of its own.
 func (m *Module) Clone(s *torch.Scope) (*Module, error) {
+	torch.CheckScope(s, "jit")
 	c, err := ctorch.JITClone(m.ptr())
+	runtime.KeepAlive(m)
 	if err != nil {
 		return nil, m.fail("clone", err)
 	}
@@ -161,17 +172,24 @@ func (m *Module) Clone(s *torch.Scope) (*Module, error) {
 }
 
 // Train sets training mode, or evaluation mode when on is false.
-func (m *Module) Train(on bool) error { return m.fail("train", ctorch.JITTrain(m.ptr(), on)) }
+func (m *Module) Train(on bool) error {
+	err := ctorch.JITTrain(m.ptr(), on)
+	runtime.KeepAlive(m)
+	return m.fail("train", err)
+}
 
 // IsTraining reads the mode.
 func (m *Module) IsTraining() (bool, error) {
 	on, err := ctorch.JITIsTraining(m.ptr())
+	runtime.KeepAlive(m)
 	return on, m.fail("training", err)
 }
 
 // To moves parameters and buffers to a device, and converts floating-point ones to dtype unless that is DefaultDType.
 func (m *Module) To(d torch.Device, dtype torch.DType) error {
-	return m.fail("to", ctorch.JITTo(m.ptr(), torch.DeviceCode(d), torch.DTypeCode(dtype)))
+	err := ctorch.JITTo(m.ptr(), torch.DeviceCode(d), torch.DTypeCode(dtype))
+	runtime.KeepAlive(m)
+	return m.fail("to", err)
 }
 
 // Parameters returns the parameters with their dotted names, as tensors of s that share the module's.
@@ -181,7 +199,9 @@ func (m *Module) Parameters(s *torch.Scope) ([]Named, error) { return m.tensors(
 func (m *Module) Buffers(s *torch.Scope) ([]Named, error) { return m.tensors(s, true) }
 
 func (m *Module) tensors(s *torch.Scope, buffers bool) ([]Named, error) {
+	torch.CheckScope(s, "jit")
 	names, handles, err := ctorch.JITTensors(m.ptr(), buffers)
+	runtime.KeepAlive(m)
 	if err != nil {
 		return nil, m.fail("parameters", err)
 	}
@@ -195,12 +215,14 @@ func (m *Module) tensors(s *torch.Scope, buffers bool) ([]Named, error) {
 // Methods lists the names of the methods.
 func (m *Module) Methods() ([]string, error) {
 	l, err := ctorch.JITMethods(m.ptr())
+	runtime.KeepAlive(m)
 	return l, m.fail("methods", err)
 }
 
 // Schema returns a method's arguments and results as TorchScript writes them.
 func (m *Module) Schema(method string) (string, error) {
 	t, err := ctorch.JITSchema(m.ptr(), method)
+	runtime.KeepAlive(m)
 	return t, m.fail(method, err)
 }
 
@@ -208,7 +230,20 @@ func (m *Module) fail(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("jit: %s: %s: %s", m.name, what, reason(err))
+	return failure(m.name+": "+what, err)
+}
+
+// libError is an error of libtorch; it wraps torch.ErrOutOfMemory and the like where one fits.
+type libError struct {
+	text string // without the package's name
+	kind error
+}
+
+func (e *libError) Error() string { return "jit: " + e.text }
+func (e *libError) Unwrap() error { return e.kind }
+
+func failure(what string, err error) error {
+	return &libError{text: what + ": " + reason(err), kind: torch.KindOf(err)}
 }
 
 // reason is the last telling line of what libtorch said: an interpreter error begins with a stack of TorchScript frames.
@@ -231,11 +266,11 @@ func sniff(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return errors.New("got an empty file; " + want)
-	case strings.HasPrefix(string(data[:min(len(data), 2)]), "\x80\x02"):
+	case bytes.HasPrefix(data, []byte("\x80\x02")):
 		return errors.New("got a pickle of an old torch.save; " + want)
-	case !strings.HasPrefix(string(data[:min(len(data), 4)]), "PK\x03\x04"):
+	case !bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		return errors.New("got neither a TorchScript archive nor a checkpoint; " + want)
-	case !strings.Contains(string(data), "constants.pkl"):
+	case !bytes.Contains(data, []byte("constants.pkl")):
 		return errors.New("got a torch.save checkpoint (weights only, no code); " + want)
 	}
 	return nil

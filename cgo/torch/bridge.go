@@ -11,6 +11,18 @@ func HandleOf(t *Tensor) ctorch.Handle { return t.handle("HandleOf") }
 // AdoptHandle makes a tensor of s from an owned handle.
 func AdoptHandle(s *Scope, h ctorch.Handle) *Tensor { return s.adopt(h) }
 
+// CheckScope panics when s is closed.
+func CheckScope(s *Scope, op string) { s.check(op) }
+
+// KindOf is the sentinel of a shim error, e.g. ErrOutOfMemory; nil when it has none.
+func KindOf(err error) error {
+	e, _ := wrapError("", err).(*Error)
+	if e == nil {
+		return nil
+	}
+	return e.Kind
+}
+
 // DeviceCode is the shim's number of d.
 func DeviceCode(d Device) int64 { return d.code() }
 

@@ -7,7 +7,6 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <fstream>
 #include <sstream>
 #include <streambuf>
 #include <vector>
@@ -52,7 +51,10 @@ IValue argument(const ct_val &v, const int64_t *words, const char *bytes) {
   case CT_DEVICE: return IValue(ct::device_of(v.p));
   case CT_TENSORS: {
     c10::List<at::Tensor> l;
-    for (int k = 0; k < v.n; k++) l.push_back(ct::borrow(words[v.p + k]));
+    for (int k = 0; k < v.n; k++) {
+      if (words[v.p + k] == 0) throw ct::bad_argument("a list with a nil tensor cannot go to TorchScript");
+      l.push_back(ct::borrow(words[v.p + k]));
+    }
     return IValue(l);
   }
   }
@@ -68,16 +70,11 @@ template <class List> void collect(const List &l, std::vector<at::Tensor> *t, st
 
 } // namespace
 
-int ct_jit_load(const char *path, const void *data, int64_t n, int device, void **out, char **msg) {
+int ct_jit_load(const void *data, int64_t n, int device, void **out, char **msg) {
   CT_GUARD({
-    c10::Device d = ct::device_of(device);
-    if (path) {
-      *out = new Module(torch::jit::load(std::string(path), d));
-    } else {
-      membuf buf(data, n);
-      std::istream in(&buf);
-      *out = new Module(torch::jit::load(in, d));
-    }
+    membuf buf(data, n);
+    std::istream in(&buf);
+    *out = new Module(torch::jit::load(in, ct::device_of(device)));
   });
 }
 
@@ -102,17 +99,7 @@ int ct_jit_define(const char *const *names, const ct_handle *tensors, const int 
   });
 }
 
-int ct_jit_save(void *m, const char *path, char **msg) {
-  CT_GUARD({
-    std::ofstream f(path, std::ios::binary | std::ios::trunc);
-    if (!f) throw ct::bad_argument(std::string(path) + ": " + std::strerror(errno));
-    mod(m).save(f);
-    f.flush();
-    if (!f) throw ct::bad_argument(std::string(path) + ": write: " + std::strerror(errno));
-  });
-}
-
-int ct_jit_save_bytes(void *m, void **data, int64_t *n, char **msg) {
+int ct_jit_save(void *m, void **data, int64_t *n, char **msg) {
   CT_GUARD({
     std::ostringstream f;
     mod(m).save(f);
@@ -134,8 +121,13 @@ int ct_jit_is_training(void *m, int *on, char **msg) {
 
 int ct_jit_to(void *m, int device, int dtype, char **msg) {
   CT_GUARD({
-    if (dtype < 0) mod(m).to(ct::device_of(device));
-    else mod(m).to(ct::device_of(device), static_cast<at::ScalarType>(dtype));
+    // Not Module::to, which converts integers too.
+    auto move = [&](const at::Tensor &t) {
+      auto type = dtype >= 0 && t.is_floating_point() ? static_cast<at::ScalarType>(dtype) : t.scalar_type();
+      t.set_data(t.detach().to(ct::device_of(device), type));
+    };
+    for (const at::Tensor &t : mod(m).parameters()) move(t);
+    for (const at::Tensor &t : mod(m).buffers()) move(t);
   });
 }
 
@@ -218,7 +210,8 @@ int ct_value_at(void *v, int i, void **item, char **key, char **msg) {
     else {
       auto it = x.toGenericDict().begin();
       for (int k = 0; k < i; k++) ++it;
-      *key = ct::dup(it->key().isString() ? it->key().toStringRef() : "");
+      if (!it->key().isString()) throw ct::bad_argument("got a dict with keys of type " + it->key().tagKind() + " vs str");
+      *key = ct::dup(it->key().toStringRef());
       *item = new IValue(it->value());
     }
   });

@@ -12,21 +12,11 @@ import (
 // Module is a TorchScript module.
 type Module unsafe.Pointer
 
-// JITLoadFile loads a TorchScript file onto a device.
-func JITLoadFile(path string, device int64) (Module, error) {
-	p := C.CString(path)
-	defer C.free(unsafe.Pointer(p))
+// JITLoad loads a TorchScript archive from memory onto a device.
+func JITLoad(data []byte, device int64) (Module, error) {
 	var out unsafe.Pointer
 	var msg *C.char
-	rc := C.ct_jit_load(p, nil, 0, C.int(device), &out, &msg)
-	return Module(out), failed(rc, msg)
-}
-
-// JITLoadBytes loads a TorchScript archive from memory.
-func JITLoadBytes(data []byte, device int64) (Module, error) {
-	var out unsafe.Pointer
-	var msg *C.char
-	rc := C.ct_jit_load(nil, unsafe.Pointer(unsafe.SliceData(data)), C.int64_t(len(data)), C.int(device), &out, &msg)
+	rc := C.ct_jit_load(unsafe.Pointer(unsafe.SliceData(data)), C.int64_t(len(data)), C.int(device), &out, &msg)
 	return Module(out), failed(rc, msg)
 }
 
@@ -49,20 +39,12 @@ func JITDefine(names []string, tensors []Handle, kinds []int32, inner Module, so
 	return Module(out), failed(rc, msg)
 }
 
-// JITSave writes the module to a file.
-func JITSave(m Module, path string) error {
-	p := C.CString(path)
-	defer C.free(unsafe.Pointer(p))
-	var msg *C.char
-	return failed(C.ct_jit_save(unsafe.Pointer(m), p, &msg), msg)
-}
-
-// JITSaveBytes returns the module's archive.
-func JITSaveBytes(m Module) ([]byte, error) {
+// JITSave returns the module's archive.
+func JITSave(m Module) ([]byte, error) {
 	var data unsafe.Pointer
 	var n C.int64_t
 	var msg *C.char
-	if err := failed(C.ct_jit_save_bytes(unsafe.Pointer(m), &data, &n, &msg), msg); err != nil {
+	if err := failed(C.ct_jit_save(unsafe.Pointer(m), &data, &n, &msg), msg); err != nil {
 		return nil, err
 	}
 	defer C.ct_free(data)

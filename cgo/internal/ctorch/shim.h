@@ -107,17 +107,16 @@ void ct_generator_free(ct_handle g);
 int ct_deterministic(int on, char **msg);
 
 /* ---- jit.cc ---- */
-int ct_jit_load(const char *path, const void *data, int64_t n, int device, void **out, char **msg);
+int ct_jit_load(const void *data, int64_t n, int device, void **out, char **msg);
 /* kinds: 0 parameter, 1 buffer. inner, if any, becomes the submodule "net". */
 int ct_jit_define(const char *const *names, const ct_handle *tensors, const int *kinds, int n, void *inner,
                   const char *source, void **out, char **msg);
-int ct_jit_save(void *m, const char *path, char **msg);
-int ct_jit_save_bytes(void *m, void **data, int64_t *n, char **msg);
+int ct_jit_save(void *m, void **data, int64_t *n, char **msg);
 int ct_jit_freeze(void *m, void **out, char **msg);
 int ct_jit_clone(void *m, void **out, char **msg);
 int ct_jit_train(void *m, int on, char **msg);
 int ct_jit_is_training(void *m, int *on, char **msg);
-int ct_jit_to(void *m, int device, int dtype, char **msg); /* dtype < 0: unchanged */
+int ct_jit_to(void *m, int device, int dtype, char **msg); /* dtype: of floating-point tensors; < 0: unchanged */
 int ct_jit_methods(void *m, char **text, char **msg);
 int ct_jit_schema(void *m, const char *method, char **text, char **msg);
 int ct_jit_tensors(void *m, int buffers, ct_handle **handles, char **names, int *n, char **msg);
