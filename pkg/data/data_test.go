@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -308,6 +309,33 @@ func TestLoaderStream(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("%d goroutines vs %d before", runtime.NumGoroutine(), before)
+}
+
+type counting struct {
+	Dataset
+	n atomic.Int64
+}
+
+func (c *counting) Len() int { return 6 }
+func (c *counting) Image(i int) (image.Image, error) {
+	c.n.Add(1)
+	return c.Dataset.Image(i)
+}
+
+// Random crops differ from pass to pass, but each picture is decoded once while there is room for it.
+func TestRandomCropsDecodeOnce(t *testing.T) {
+	for cache, most := range map[int64]int64{1 << 20: 6 + 4, -1: 1 << 30} {
+		set := &counting{Dataset: NewDemo(32, false)}
+		l, err := NewLoader(set, LoaderOptions{Batch: 6, Workers: 2, CacheBytes: cache,
+			Transform: Transform{Resolution: 8, Crop: CropRandom}})
+		require.NoError(t, err)
+		b := stream(t, l, 5)
+		require.NotEqual(t, b[0], b[1])
+		require.LessOrEqual(t, set.n.Load(), most, "two workers may decode the same one at the same time")
+		if cache < 0 {
+			require.GreaterOrEqual(t, set.n.Load(), int64(30))
+		}
+	}
 }
 
 type flaky struct{ Dataset }

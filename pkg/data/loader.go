@@ -29,6 +29,7 @@ type Loader struct {
 	broken  brokenList
 	cache   [][]byte
 	cacheMu sync.RWMutex
+	decoded decodedCache // pictures for random crops
 }
 
 // Batch is what one step trains on.
@@ -216,7 +217,7 @@ func (l *Loader) fill(dst []byte, position int64) error {
 		if l.cached(dst, i, rng) {
 			return nil
 		}
-		img, err := l.ds.Image(i)
+		img, err := l.image(i)
 		if err != nil {
 			l.broken.add(i, err)
 			if reason == nil {
@@ -229,6 +230,48 @@ func (l *Loader) fill(dst []byte, position int64) error {
 	}
 	return fmt.Errorf("data: %s: %w: none of %d pictures can be decoded, the first because %w", l.ds.Name(), ErrNoImages,
 		min(l.Len(), 1000), reason)
+}
+
+// image decodes picture i. For random crops it is kept decoded while there is room: each crop of a photograph would
+// otherwise cost the decoding of all of it.
+func (l *Loader) image(i int) (image.Image, error) {
+	if l.cache != nil || l.o.Transform.Crop != CropRandom {
+		return l.ds.Image(i)
+	}
+	if img := l.decoded.get(i); img != nil {
+		return img, nil
+	}
+	img, err := l.ds.Image(i)
+	if err == nil {
+		l.decoded.put(i, img, l.o.CacheBytes)
+	}
+	return img, err
+}
+
+// decodedCache keeps pictures until their pixels, at four bytes each, reach a limit.
+type decodedCache struct {
+	mu    sync.RWMutex
+	m     map[int]image.Image
+	bytes int64
+}
+
+func (c *decodedCache) get(i int) image.Image {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.m[i]
+}
+
+func (c *decodedCache) put(i int, img image.Image, limit int64) {
+	size := 4 * int64(img.Bounds().Dx()) * int64(img.Bounds().Dy())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = map[int]image.Image{}
+	}
+	if c.m[i] == nil && c.bytes+size <= limit {
+		c.m[i] = img
+		c.bytes += size
+	}
 }
 
 // cached copies the pixels of picture i if they are in memory.
