@@ -25,6 +25,7 @@ type Scope struct {
 type owned struct {
 	closed     bool
 	tensors    []ctorch.Handle
+	vacant     int // number of a slot of tensors that is free, counted from 1; 0: none
 	generators []ctorch.Handle
 	closers    []func() // e.g. TorchScript modules
 
@@ -48,7 +49,7 @@ func (o *owned) free() {
 	for i := len(o.closers) - 1; i >= 0; i-- {
 		o.closers[i]()
 	}
-	o.tensors, o.generators, o.closers = nil, nil, nil
+	o.tensors, o.vacant, o.generators, o.closers = nil, 0, nil, nil
 }
 
 func (o *owned) empty() bool {
@@ -57,7 +58,12 @@ func (o *owned) empty() bool {
 			return false
 		}
 	}
-	return len(o.tensors)+len(o.generators)+len(o.closers) == 0
+	for _, h := range o.tensors {
+		if h > 0 {
+			return false
+		}
+	}
+	return len(o.generators)+len(o.closers) == 0
 }
 
 // Scopes that were never closed come here from the garbage collector; they are freed by the next scope that is made or
@@ -173,7 +179,7 @@ func (s *Scope) Unseal() { s.sealed = false }
 func (s *Scope) Len() int {
 	n := 0
 	for _, h := range s.own.tensors {
-		if h != 0 {
+		if h > 0 {
 			n++
 		}
 	}
@@ -204,7 +210,7 @@ func (s *Scope) Adopt(t *Tensor) *Tensor {
 	if t.scope == s {
 		return t
 	}
-	t.scope.own.tensors[t.slot] = 0
+	t.scope.own.vacate(t.slot)
 	s.put(t, h)
 	return t
 }
@@ -221,8 +227,25 @@ func (s *Scope) adopt(h ctorch.Handle) *Tensor {
 }
 
 func (s *Scope) put(t *Tensor, h ctorch.Handle) {
-	t.h, t.scope, t.slot = h, s, len(s.own.tensors)
-	s.own.tensors = append(s.own.tensors, h)
+	t.h, t.scope, t.slot = h, s, s.own.occupy(h)
+}
+
+// Slots that were left are used again, so that a loop that frees early does not grow its scope. They are chained: each
+// holds minus the number of the next one, counted from 1, which no handle can be.
+func (o *owned) vacate(slot int) {
+	o.tensors[slot] = -ctorch.Handle(o.vacant)
+	o.vacant = slot + 1
+}
+
+func (o *owned) occupy(h ctorch.Handle) int {
+	if o.vacant == 0 {
+		o.tensors = append(o.tensors, h)
+		return len(o.tensors) - 1
+	}
+	slot := o.vacant - 1
+	o.vacant = -int(o.tensors[slot])
+	o.tensors[slot] = h
+	return slot
 }
 
 func (s *Scope) check(op string) {

@@ -41,12 +41,7 @@ func (t *Tensor) Free() {
 	}
 	h := [1]ctorch.Handle{t.h}
 	ctorch.Free(h[:])
-	own := t.scope.own
-	own.tensors[t.slot] = 0
-	// A slot at the end is used again, so that a loop that frees early does not grow its scope.
-	for n := len(own.tensors); n > 0 && own.tensors[n-1] == 0; n-- {
-		own.tensors = own.tensors[:n-1]
-	}
+	t.scope.own.vacate(t.slot)
 	t.h = 0
 }
 

@@ -72,9 +72,8 @@ inline int64_t bytes_of(const c10::TensorImpl *t) {
 
 inline ct_handle wrap(at::Tensor t) {
   if (!t.defined()) return 0;
-  c10::TensorImpl *p = t.unsafeReleaseTensorImpl();
-  count(1, bytes_of(p));
-  return reinterpret_cast<ct_handle>(p);
+  count(1, bytes_of(t.unsafeGetTensorImpl()));
+  return reinterpret_cast<ct_handle>(t.unsafeReleaseTensorImpl());
 }
 
 inline at::Tensor borrow(ct_handle h) {

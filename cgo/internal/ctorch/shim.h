@@ -59,7 +59,7 @@ typedef struct {
   int64_t sizes[CT_MAXDIM], strides[CT_MAXDIM];
 } ct_info;
 
-void ct_tensor_free(const ct_handle *h, int n);
+void ct_tensor_free(const ct_handle *h, int n); /* skips h[i] <= 0 */
 int ct_tensor_alias(ct_handle h, ct_handle *out, char **msg);
 int ct_tensor_info(ct_handle h, ct_info *out, char **msg);
 int ct_tensor_from_bytes(const void *data, int64_t nbytes, int dtype, const int64_t *sizes, int dim,

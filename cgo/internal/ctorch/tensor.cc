@@ -22,7 +22,7 @@ int64_t ct_live_bytes(void) { return live_bytes.load(std::memory_order_relaxed);
 void ct_tensor_free(const ct_handle *h, int n) {
   int64_t freed = 0, bytes = 0;
   for (int i = 0; i < n; i++) {
-    if (h[i] == 0) continue;
+    if (h[i] <= 0) continue;
     auto *p = reinterpret_cast<c10::TensorImpl *>(h[i]);
     freed++;
     bytes += ct::bytes_of(p);

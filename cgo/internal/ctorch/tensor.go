@@ -16,7 +16,7 @@ type Info struct {
 	Sizes, Strides                              [MaxDim]int64
 }
 
-// Free releases the handles; zeros are skipped.
+// Free releases the handles; zeros and negative numbers are skipped.
 func Free(h []Handle) {
 	if len(h) > 0 {
 		C.ct_tensor_free(handles(h), C.int(len(h)))

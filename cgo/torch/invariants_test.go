@@ -1,0 +1,5 @@
+//go:build invariants
+
+package torch_test
+
+const invariants = true
