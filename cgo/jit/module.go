@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/tigas-train/tigas-train/cgo/internal/ctorch"
@@ -98,7 +99,7 @@ type Named struct {
 }
 
 // Define makes a module from source: the text of one or more methods in TorchScript, which find the tensors as
-// attributes of self. Names must be identifiers, without dots. The module is in training mode and shares the tensors,
+// attributes of self. Names must be identifiers, without dots, and differ. The module is in training mode and shares the tensors,
 // so that an optimiser that changes them changes the module; requires_grad of parameters is as the tensors have it.
 //
 // An error in the source says where it is.
@@ -111,6 +112,9 @@ func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, er
 		for _, n := range list {
 			if n.Name == "" || strings.ContainsAny(n.Name, ". \n\x00") {
 				return nil, fmt.Errorf("jit: define: got the name %q vs an identifier", n.Name)
+			}
+			if slices.Contains(names, n.Name) { // libtorch would keep the first and drop the second
+				return nil, fmt.Errorf("jit: define: got the name %q twice", n.Name)
 			}
 			names = append(names, n.Name)
 			handles = append(handles, torch.HandleOf(n.Tensor))
