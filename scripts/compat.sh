@@ -17,7 +17,8 @@ say() { echo "compat.sh: $*" >&2; }
 die() { say "error: $1"; exit "${2:-1}"; }
 usage() { sed -n '2,/^set/{s/^# \{0,1\}//p;}' "$0" >&2; exit 2; }
 
-commands='go vet -tags invariants ./...
+commands='scripts/libtorch_test.sh
+go vet -tags invariants ./...
 go test -tags invariants ./...
 go build -o bin/tigas-train ./cmd/tigas-train
 rm -rf /tmp/run
