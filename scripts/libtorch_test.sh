@@ -209,7 +209,7 @@ err 'no libtorch here, and no unzip to unpack one: install unzip; or set LIBTORC
 tools apt-get dpkg
 run 3
 err 'or as root, apt-get install libtorch-dev libopenblas0-pthread g++; or set LIBTORCH'
-tools unzip
+ln -s "$tmp/fake/dpkg" "$repo/bin/unzip" # there, and not yet used
 run 3
 err 'download failed: need curl or wget; as root, apt-get install'
 
