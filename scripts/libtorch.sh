@@ -199,17 +199,17 @@ compiles || { can_apt && apt_install g++ && compiles; } ||
 abi=''
 if grep -q '_ZN3c105ErrorC[12]ENS_14SourceLocationESs' "$lib/libc10.so" 2>/dev/null; then abi=' -D_GLIBCXX_USE_CXX11_ABI=0'; fi
 
-cxxflags="\"-I$include/torch/csrc/api/include\""
+cxxflags="-isystem \"$include/torch/csrc/api/include\""
 ldflags=''
 if [ "$how" != system ]; then
-  cxxflags="\"-I$include\" $cxxflags"
+  cxxflags="-isystem \"$include\" $cxxflags"
   ldflags="\"-L$lib\" \"-Wl,-rpath,$lib\""
   # A wheel keeps CUDA's own libraries beside torch.
   for d in "$lib"/../../nvidia/*/lib; do
     [ -d "$d" ] && ldflags="$ldflags \"-Wl,-rpath,$(cd "$d" && pwd)\""
   done
 elif [ "${include#/usr/include}" = "$include" ]; then
-  cxxflags="\"-I$include\" $cxxflags"
+  cxxflags="-isystem \"$include\" $cxxflags"
   ldflags="\"-L$lib\" \"-Wl,-rpath,$lib\""
 fi
 

@@ -110,7 +110,7 @@ libtorch "$tmp/my libtorch" 2.6.0
 run 0 LIBTORCH="$tmp/my libtorch"
 out "libtorch 2.6.0 (\$LIBTORCH, CPU): $tmp/my libtorch/lib"
 quiet
-goes "// #cgo CXXFLAGS: \"-I$tmp/my libtorch/include\" \"-I$tmp/my libtorch/include/torch/csrc/api/include\""
+goes "// #cgo CXXFLAGS: -isystem \"$tmp/my libtorch/include\" -isystem \"$tmp/my libtorch/include/torch/csrc/api/include\""
 goes "// #cgo LDFLAGS: \"-L$tmp/my libtorch/lib\" \"-Wl,-rpath,$tmp/my libtorch/lib\""
 goes 'package ctorch'
 goes 'import "C"'
@@ -147,7 +147,7 @@ mv "$wheel/torch/include/torch/csrc/api/include/torch/version.h" "$wheel/torch/i
 mkdir -p "$wheel/nvidia/cudnn/lib"
 echo '_ZN3c105ErrorC2ENS_14SourceLocationESs std::__cxx11' >"$wheel/torch/lib/libc10.so"
 run 0 LIBTORCH="$wheel/torch"
-goes "// #cgo CXXFLAGS: \"-I$wheel/torch/include\" \"-I$wheel/torch/include/torch/csrc/api/include\" -D_GLIBCXX_USE_CXX11_ABI=0"
+goes "// #cgo CXXFLAGS: -isystem \"$wheel/torch/include\" -isystem \"$wheel/torch/include/torch/csrc/api/include\" -D_GLIBCXX_USE_CXX11_ABI=0"
 goes "// #cgo LDFLAGS: \"-L$wheel/torch/lib\" \"-Wl,-rpath,$wheel/torch/lib\" \"-Wl,-rpath,$wheel/nvidia/cudnn/lib\""
 
 a 'an earlier download, before the system'
