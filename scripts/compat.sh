@@ -4,7 +4,8 @@
 #   scripts/compat.sh trixie                      libtorch 2.6
 #   scripts/compat.sh trixie forky                and 2.14; forky and sid move, so their failures do not fail the script
 #   scripts/compat.sh trixie -- go test ./pkg/nn  another command than the tests
-#   scripts/compat.sh trixie-cuda                 the CUDA build of trixie (contrib, non-free): 3 GB; no GPU is needed
+#   scripts/compat.sh trixie-cuda                 the CUDA build of trixie (contrib, non-free): 10 GB; no GPU is needed
+#   scripts/compat.sh bookworm-bare -- make demo  a machine without libtorch and compiler, made anew each time
 #
 # Wants root and debootstrap. The folders stay for the next time: build/compat, or $COMPAT_DIR. The Debian mirror is that
 # of the machine's own apt, or $MIRROR. Go and its module cache are the machine's; what is tested is the working tree.
@@ -29,12 +30,13 @@ bin/tigas-train score /tmp/run/samples/*.png'
 
 # make_root RELEASE FOLDER: a base system with libtorch.
 make_root() {
-  local suite=${1%-cuda} dir=$2 script='' components=main packages=libtorch-dev
+  local suite=${1%-*} dir=$2 script='' components=main packages='g++ libtorch-dev libopenblas0-pthread'
   # A release younger than the machine's debootstrap is made like sid.
   [ -e "/usr/share/debootstrap/scripts/$suite" ] || script=sid
-  if [ "$suite" != "$1" ]; then
-    components='main contrib non-free non-free-firmware' packages=libtorch-cuda-dev
-  fi
+  case $1 in
+    *-cuda) components='main contrib non-free non-free-firmware' packages=${packages/libtorch/libtorch-cuda} ;;
+    *-bare) packages=ca-certificates ;;
+  esac
   say "$1: making $dir"
   rm -rf "$dir"
   debootstrap --variant=minbase "$suite" "$dir" "$mirror" $script >"$dir.log" 2>&1 || return 1
@@ -46,7 +48,7 @@ make_root() {
   enter "$dir" "export DEBIAN_FRONTEND=noninteractive
     echo 'nvidia-cudnn nvidia-cudnn/question select I Decline' | debconf-set-selections
     apt-get update -qq
-    apt-get install -y -qq --no-install-recommends g++ make $packages libopenblas0-pthread" >>"$dir.log" 2>&1 || return 1
+    apt-get install -y -qq --no-install-recommends make $packages" >>"$dir.log" 2>&1 || return 1
   touch "$dir/.ready"
 }
 
@@ -76,7 +78,8 @@ enter() {
 
 # one RELEASE: makes it if need be, runs the commands, prints a line.
 one() {
-  local dir=$cache/$1 version result=passed start=$SECONDS
+  local dir=$cache/$1 first='scripts/libtorch.sh' version result=passed start=$SECONDS
+  case $1 in *-bare) rm -rf "$dir"; first=: ;; esac
   if [ -e "$dir/.ready" ]; then
     mounts "$dir"
   elif ! make_root "$1" "$dir"; then
@@ -88,8 +91,8 @@ one() {
   mkdir "$dir/src"
   git ls-files -z --cached --others --exclude-standard --deduplicate |
     tar -c --null --ignore-failed-read -T - 2>/dev/null | tar -x -C "$dir/src"
-  enter "$dir" "cd /src; scripts/libtorch.sh; $commands" || result=FAILED
-  version=$(dpkg-query --root="$dir" -W -f '${Version} ' 'libtorch*-dev')
+  enter "$dir" "cd /src; $first; $commands" || result=FAILED
+  version=$(dpkg-query --root="$dir" -W -f '${Version} ' 'libtorch*-dev' 2>/dev/null || true)
   echo "compat.sh: $1: libtorch ${version% }: $result in $((SECONDS - start)) s"
   [ $result = passed ]
 }
