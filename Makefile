@@ -23,6 +23,7 @@ demo: build ## train a GAN on the demo pictures: about two minutes on two cores
 	$(BIN) gan --tigas-weight 0.1
 
 test: libtorch ## vet and unit tests
+	@scripts/libtorch_test.sh
 	$(GO) vet -tags invariants ./...
 	$(GO) test -tags invariants ./...
 

@@ -13,3 +13,6 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/term v0.47.0 // indirect
 )
+
+// What scripts/compat.sh leaves behind is not Go.
+ignore ./build

@@ -7,6 +7,8 @@
 #   4. on Debian and Ubuntu, as root: the packages libtorch-dev and libopenblas0-pthread
 #   5. the archive that third_party/libtorch.version pins, checksum verified
 #
+# --build asks for an archive by name: then only an earlier download of that one will do, and else it is fetched.
+#
 # The answer goes to cgo/internal/ctorch/libtorch_local.go, which git ignores. After that go build and go test work in
 # this checkout without any variable. Go's build cache does not look at system headers; because the file names the version
 # and the place, another choice rebuilds what depends on it.
@@ -20,7 +22,7 @@ usage() {
 usage: scripts/libtorch.sh [--print] [--build cpu|cu126|cu128|cu130] [--accept-sha256 HEX]
 
   --print           only say what would be chosen
-  --build NAME      the archive to download, if one has to be (default cpu)
+  --build NAME      take this archive, whatever the machine has; without it cpu, if one has to be downloaded
   --accept-sha256   the checksum to accept for an archive without a known one
 
 $LIBTORCH chooses an unpacked libtorch, or the torch folder of a Python wheel.
@@ -28,25 +30,30 @@ $LIBTORCH_URL replaces the address of the archive (a mirror, or file://).
 EOF
 }
 
-print_only=false build=cpu accept=
+say() { echo "libtorch.sh: $*" >&2; }
+die() { say "error: $1"; exit "${2:-1}"; }
+
+print_only=false asked='' accept=''
 while [ $# -gt 0 ]; do
   case $1 in
-    --print) print_only=true ;;
-    --build) build=${2:-}; shift ;;
-    --accept-sha256) accept=${2:-}; shift ;;
+    --print) print_only=true; shift ;;
+    --build | --accept-sha256)
+      [ -n "${2:-}" ] || { usage >&2; exit 2; }
+      if [ "$1" = --build ]; then asked=$2; else accept=${2,,}; fi
+      shift 2
+      ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
-  shift
 done
-case $build in cpu | cu126 | cu128 | cu130) ;; *) usage >&2; exit 2 ;; esac
-
-say() { echo "libtorch.sh: $*" >&2; }
-die() { say "error: $1"; exit "${2:-1}"; }
+case $asked in '' | cpu | cu126 | cu128 | cu130) ;; *) usage >&2; exit 2 ;; esac
+[ -z "$asked" ] || [ -z "${LIBTORCH:-}" ] || die "--build $asked and LIBTORCH=$LIBTORCH contradict each other" 2
+build=${asked:-cpu}
 pinned() { sed -n "s/^$1=//p" third_party/libtorch.version; }
 
 unpacked=third_party/libtorch
 local_go=cgo/internal/ctorch/libtorch_local.go
+system=${LIBTORCH_SYSTEM-/usr /usr/local} # where to look for a system's libtorch; the tests look elsewhere
 
 # header INCLUDE_DIR: the version.h of a libtorch, if there is one. 2.x keeps it in two places.
 header() {
@@ -73,20 +80,28 @@ find_existing() {
     include=$(cd "$LIBTORCH/include" && pwd) lib=$(cd "$LIBTORCH/lib" && pwd) how='$LIBTORCH'
     return
   fi
-  if complete $unpacked/include $unpacked/lib; then
+  if complete $unpacked/include $unpacked/lib && { [ -z "$asked" ] || [ "$(cat $unpacked/.build)" = "$asked" ]; } 2>/dev/null; then
     include=$PWD/$unpacked/include lib=$PWD/$unpacked/lib how='downloaded'
     return
   fi
-  local l
-  for l in "/usr/lib/$(uname -m)-linux-gnu" /usr/lib64 /usr/lib /usr/local/lib; do
-    for include in /usr/include /usr/local/include; do
-      if complete "$include" "$l"; then lib=$l how='system'; return; fi
+  [ -z "$asked" ] || return 0
+  local prefix l
+  for prefix in $system; do
+    for l in "$prefix/lib/$(uname -m)-linux-gnu" "$prefix/lib64" "$prefix/lib"; do
+      if complete "$prefix/include" "$l"; then include=$prefix/include lib=$l how='system'; return; fi
     done
   done
-  include=''
 }
 
-can_apt() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ -f /etc/debian_version ]; }
+packages='libtorch-dev libopenblas0-pthread g++'
+debian() { command -v apt-get >/dev/null && command -v dpkg >/dev/null; }
+can_apt() { [ "$(id -u)" = 0 ] && debian; }
+
+# advice: what else a user can do who has no libtorch.
+advice() {
+  if debian; then echo -n "as root, apt-get install $packages; or "; fi
+  echo 'set LIBTORCH to the folder of a libtorch that you have'
+}
 
 apt_install() {
   say "installing Debian packages: $*"
@@ -96,35 +111,53 @@ apt_install() {
   fi
 }
 
+# fetch URL FILE: goes on where an interrupted download ended.
+fetch() {
+  local progress=-sS
+  if [ -t 2 ]; then progress='-#'; fi
+  if command -v curl >/dev/null; then
+    curl -fL $progress --retry 3 -C - -o "$2" "$1" || case $? in
+      33 | 36) rm -f "$2" && curl -fL $progress --retry 3 -o "$2" "$1" ;; # it cannot go on there: from the start
+      *) return 1 ;;
+    esac
+  elif command -v wget >/dev/null; then
+    wget -nv -c -O "$2" "$1"
+  else
+    echo 'need curl or wget' >&2
+    return 1
+  fi
+}
+
 download() {
-  local v url want got zip part
+  local v url want got zip reason
   v=$(pinned version)
   url=${LIBTORCH_URL:-$(pinned url | sed "s/%BUILD%/$build/g; s/%VERSION%/$v/g")}
   want=$(pinned "sha256_$build")
   [ -n "$want" ] || want=$accept
-  zip=third_party/libtorch-$v-$build.zip part=$zip.part
-  command -v unzip >/dev/null || { can_apt && apt_install unzip; } || die "need unzip to unpack the archive" 3
+  zip=third_party/libtorch-$v-$build.zip
+  command -v unzip >/dev/null || { can_apt && apt_install unzip; } ||
+    die "no libtorch here, and no unzip to unpack one: install unzip; or $(advice)" 3
   if [ ! -f "$zip" ]; then
     say "downloading $url"
-    if command -v curl >/dev/null; then
-      curl -fL --retry 3 -C - -o "$part" "$url" || die "download failed: $url; or set LIBTORCH to a libtorch you have" 3
-    elif command -v wget >/dev/null; then
-      wget -c -O "$part" "$url" || die "download failed: $url; or set LIBTORCH to a libtorch you have" 3
+    if [ -t 2 ]; then
+      fetch "$url" "$zip.part" || die "no libtorch: download failed; $(advice)" 3
     else
-      die "need curl or wget to download $url; or set LIBTORCH to a libtorch you have" 3
+      reason=$(fetch "$url" "$zip.part" 2>&1) || die "no libtorch: download failed: ${reason##*$'\n'}; $(advice)" 3
     fi
-    mv "$part" "$zip"
+    mv "$zip.part" "$zip"
   fi
   got=$(sha256sum "$zip" | cut -d' ' -f1)
   if [ -z "$want" ]; then
-    die "no checksum is known for $zip; it has $got. If you trust it, run again with --accept-sha256 $got" 3
+    die "no checksum is known for $zip; it has $got. If you trust it, run again with --build $build --accept-sha256 $got; or $(advice)" 3
   fi
   if [ "$got" != "$want" ]; then
     rm -f "$zip"
     die "$url has checksum $got, want $want; the file was deleted" 3
   fi
   rm -rf $unpacked.tmp
-  unzip -q "$zip" -d $unpacked.tmp
+  { unzip -q "$zip" -d $unpacked.tmp && complete $unpacked.tmp/libtorch/include $unpacked.tmp/libtorch/lib; } ||
+    die "$zip cannot be unpacked, or holds no libtorch" 3
+  echo "$build" >$unpacked.tmp/libtorch/.build
   rm -rf $unpacked
   mv $unpacked.tmp/libtorch $unpacked
   rm -rf $unpacked.tmp
@@ -133,12 +166,15 @@ download() {
 find_existing
 if [ -z "$include" ]; then
   if $print_only; then
-    if can_apt; then echo "would install libtorch-dev"; else echo "would download libtorch $(pinned version) ($build)"; fi
+    if [ -z "$asked" ] && can_apt; then
+      echo "would install $packages"
+    else
+      echo "would download libtorch $(pinned version) ($build)"
+    fi
     exit 0
   fi
-  if ! { [ "$build" = cpu ] && can_apt && apt_install libtorch-dev libopenblas0-pthread g++; }; then
-    download
-  fi
+  # shellcheck disable=SC2086
+  if [ -n "$asked" ] || ! can_apt || ! apt_install $packages; then download; fi
   find_existing
   [ -n "$include" ] || die "no libtorch after installation"
 fi
@@ -154,25 +190,26 @@ if ! printf '%s\n%s' "$(pinned oldest)" "$v" | sort -CV || ! printf '%s\n%s' "$v
 fi
 
 cxx=${CXX:-g++}
-if ! echo 'int main(){}' | $cxx -std=c++20 -x c++ -fsyntax-only - 2>/dev/null; then
-  { can_apt && apt_install g++; } || die "need a C++ compiler with C++20 (g++ 10 or clang 12); \$CXX names another"
-fi
+compiles() { $cxx -std=c++20 -x c++ -fsyntax-only - <<<'int main(){}' 2>/dev/null; }
+compiles || { can_apt && apt_install g++ && compiles; } ||
+  die "need a C++ compiler with C++20, g++ 10 or clang 12 (on Debian: apt-get install g++); \$CXX names another"
 
-# Archives and wheels before 2.7 may have been built with the old string ABI; mixing both gives undefined symbols.
+# Archives and wheels before 2.7 may have been built with the old string ABI; mixing both gives undefined symbols. The
+# constructor c10::Error(SourceLocation, std::string) shows it.
 abi=''
-if [ -r "$lib/libc10.so" ] && ! grep -q '__cxx11' "$lib/libc10.so"; then abi=' -D_GLIBCXX_USE_CXX11_ABI=0'; fi
+if grep -q '_ZN3c105ErrorC[12]ENS_14SourceLocationESs' "$lib/libc10.so" 2>/dev/null; then abi=' -D_GLIBCXX_USE_CXX11_ABI=0'; fi
 
-cxxflags="\"-I$include/torch/csrc/api/include\""
+cxxflags="-isystem \"$include/torch/csrc/api/include\""
 ldflags=''
 if [ "$how" != system ]; then
-  cxxflags="\"-I$include\" $cxxflags"
+  cxxflags="-isystem \"$include\" $cxxflags"
   ldflags="\"-L$lib\" \"-Wl,-rpath,$lib\""
   # A wheel keeps CUDA's own libraries beside torch.
   for d in "$lib"/../../nvidia/*/lib; do
     [ -d "$d" ] && ldflags="$ldflags \"-Wl,-rpath,$(cd "$d" && pwd)\""
   done
 elif [ "${include#/usr/include}" = "$include" ]; then
-  cxxflags="\"-I$include\" $cxxflags"
+  cxxflags="-isystem \"$include\" $cxxflags"
   ldflags="\"-L$lib\" \"-Wl,-rpath,$lib\""
 fi
 

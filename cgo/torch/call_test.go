@@ -194,9 +194,10 @@ func TestCallForeign(t *testing.T) {
 	if err == nil {
 		_, err = torch.Try1(func() []int64 { return nested.Shape() })
 		t.Logf("nested: %v", err)
-		_, err = torch.Try1(func() []any { return torch.CallMulti("aten::_nested_tensor_offsets", nested) })
-		says(t, err, "has no form here")
 	}
+	// Of the operators that every version has, few give back what is neither tensor nor number: this one an object.
+	_, err = torch.Try1(func() []any { return torch.CallMulti("profiler::_record_function_enter_new", "test", nil) })
+	says(t, err, "has no form here")
 	sparse := torch.Call("aten::to_sparse", x)
 	sameShape(t, "sparse", sparse, 2, 3)
 	near(t, "dense", vals(torch.Call("aten::to_dense", sparse)), []float64{1, 1, 1, 1, 1, 1}, 0)

@@ -57,6 +57,8 @@ func (d Device) Check() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("torch: device %s: %w", d, err)
+	case info.Broken != "":
+		return fmt.Errorf("torch: device %s: libtorch (%s) has CUDA but it cannot be loaded: %s", d, Version(), info.Broken)
 	case info.Count == 0 && !info.Library:
 		return fmt.Errorf("torch: device %s: this libtorch (%s) has no CUDA: libtorch_cuda.so is not beside "+
 			"libtorch_cpu.so; install a CUDA build and run scripts/libtorch.sh again", d, Version())

@@ -72,6 +72,7 @@ func NumThreads() int { return ctorch.Threads() }
 // CUDAInfo is what the machine has.
 type CUDAInfo struct {
 	Library bool   // libtorch_cuda was found and loaded
+	Broken  string // why it was found and could not be loaded: mostly, which other library is missing
 	Count   int    // GPUs that can be used
 	CuDNN   string // e.g. "9.1.0"; "" without
 }
@@ -81,8 +82,10 @@ func CUDADevices() (CUDAInfo, error) {
 	n, cudnn, err := ctorch.CUDADevices()
 	info := CUDAInfo{Count: n}
 	for line := range strings.Lines(LoadTrace()) {
-		if name, ok := strings.CutPrefix(line, "libtorch_cuda: "); ok && !strings.Contains(name, ":") {
-			info.Library = true
+		line = strings.TrimSpace(line)
+		info.Library = info.Library || strings.HasPrefix(line, "libtorch_cuda: ")
+		if why, ok := strings.CutPrefix(line, "bad libtorch_cuda: "); ok {
+			info.Broken = why
 		}
 	}
 	if cudnn > 0 {

@@ -69,6 +69,9 @@ func doctor(w io.Writer) error {
 }
 
 func noCUDA(info torch.CUDAInfo) string {
+	if info.Broken != "" {
+		return "libtorch has CUDA but it cannot be loaded: " + info.Broken
+	}
 	if info.Library {
 		return "libtorch has CUDA but sees no GPU (driver, CUDA_VISIBLE_DEVICES, --gpus all?)"
 	}

@@ -5,7 +5,7 @@
 package ctorch
 
 // #cgo CXXFLAGS: -std=c++20 -O2
-// #cgo LDFLAGS: -Wl,--no-as-needed -ltorch -ltorch_cpu -lc10 -Wl,--as-needed -lstdc++ -ldl
+// #cgo LDFLAGS: -Wl,--no-as-needed -ltorch_cpu -lc10 -Wl,--as-needed -lstdc++ -ldl
 // #cgo noescape ct_op_call
 // #cgo nocallback ct_op_call
 // #cgo noescape ct_tensor_free

@@ -9,6 +9,7 @@
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <climits>
@@ -22,26 +23,22 @@ void ct_free(void *p) { std::free(p); }
 
 const char *ct_version_built(void) { return TORCH_VERSION; }
 
-// libtorch_cuda registers itself when it is loaded, and the linker drops it when nothing names it. So it is looked for
-// at run time, beside libtorch_cpu first: one binary serves hosts with and without CUDA.
+// libtorch_cuda registers itself when it is loaded. The program is not linked with it (nor with libtorch, which pulls it
+// in), so one binary serves hosts with and without CUDA and cuDNN. It is looked for beside libtorch_cpu and nowhere else:
+// one of another release would bring its own libtorch_cpu into the process.
 int ct_runtime_init(char **trace, char **msg) {
   *trace = nullptr;
   CT_GUARD({
     std::string t;
     Dl_info info;
-    std::string dir;
     if (dladdr(reinterpret_cast<void *>(&at::show_config), &info) && info.dli_fname) {
-      dir = info.dli_fname;
-      t += "libtorch_cpu: " + dir + "\n";
-      dir.erase(dir.rfind('/') == std::string::npos ? 0 : dir.rfind('/') + 1);
-    }
-    for (const std::string &name : {dir + "libtorch_cuda.so", std::string("libtorch_cuda.so")}) {
-      if (dlopen(name.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
-        t += "libtorch_cuda: " + name + "\n";
-        break;
-      }
-      const char *e = dlerror();
-      t += std::string("libtorch_cuda: ") + (e ? e : name + ": not found") + "\n";
+      std::string cuda = info.dli_fname;
+      t += "libtorch_cpu: " + cuda + "\n";
+      auto at = cuda.rfind("libtorch_cpu"); // libtorch_cpu.so.2.6 goes with libtorch_cuda.so.2.6
+      if (at != std::string::npos) cuda.replace(at, std::strlen("libtorch_cpu"), "libtorch_cuda");
+      if (at == std::string::npos || access(cuda.c_str(), F_OK) != 0) t += "no libtorch_cuda: " + cuda + "\n";
+      else if (dlopen(cuda.c_str(), RTLD_NOW | RTLD_GLOBAL)) t += "libtorch_cuda: " + cuda + "\n";
+      else t += std::string("bad libtorch_cuda: ") + dlerror() + "\n";
     }
     *trace = ct::dup(t);
   });
