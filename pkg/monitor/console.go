@@ -3,6 +3,7 @@ package monitor
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -27,12 +28,11 @@ func (c *Console) Tick(t Tick) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	line := t.line()
 	if !c.Live {
-		fmt.Fprintln(c.W, line)
+		fmt.Fprintln(c.W, t.line())
 		return
 	}
-	fmt.Fprintf(c.W, "\r%s\x1b[K", c.cut(line))
+	fmt.Fprintf(c.W, "\r%s\x1b[K", c.cut(t.live()))
 	c.shown = true
 }
 
@@ -84,12 +84,31 @@ func (c *Console) cut(line string) string {
 func (t Tick) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tick %-4d kimg %-7.1f step %-6d time %-8s img/s %-7.1f", t.N, t.Kimg, t.Step, Duration(t.Elapsed), t.Rate)
-	for _, v := range t.Values {
-		if strings.HasPrefix(v.Name, "lr_") || strings.HasSuffix(v.Name, "_grad_norm") {
-			continue // in log.jsonl; on the console they would push the rest off the line
-		}
-		fmt.Fprintf(&b, " %s %.3f", v.Name, v.Value)
-	}
+	t.values(&b, func(Value) bool { return true })
 	fmt.Fprintf(&b, " eta %s", Duration(t.ETA))
 	return b.String()
+}
+
+// live is the tick for a line that is cut at the terminal's edge: what one looks for first comes first.
+func (t Tick) live() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kimg %.1f/%g  step %d  %.0f img/s  eta %s ", t.Kimg, t.Total, t.Step, t.Rate, Duration(t.ETA))
+	t.values(&b, func(v Value) bool { return v.Name == "score" })
+	t.values(&b, func(v Value) bool { return v.Name != "score" })
+	return b.String()
+}
+
+// values appends those that want is true for. Learning rates and gradient norms are in log.jsonl only: on the console they
+// would push the rest off the line.
+func (t Tick) values(b *strings.Builder, want func(Value) bool) {
+	for _, v := range t.Values {
+		if strings.HasPrefix(v.Name, "lr_") || strings.HasSuffix(v.Name, "_grad_norm") || !want(v) {
+			continue
+		}
+		if a := math.Abs(v.Value); a >= 1e6 {
+			fmt.Fprintf(b, " %s %.3g", v.Name, v.Value)
+		} else {
+			fmt.Fprintf(b, " %s %.3f", v.Name, v.Value)
+		}
+	}
 }

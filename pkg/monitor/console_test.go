@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -12,15 +11,17 @@ import (
 func sampleTick() Tick {
 	return Tick{
 		N: 3, Step: 1200, Kimg: 76.8, Total: 100, Epoch: 1.536, Elapsed: 94600 * time.Millisecond, ETA: 80 * time.Second,
-		Rate: 812.04, Values: []Value{{"D", -1.2341}, {"G", 0.4564}, {"tigas", 0.512}, {"lr_G", 1e-4}},
+		Rate: 812.04, Values: []Value{{"D", -1.2341}, {"G", 4.564e9}, {"tigas", 0.512}, {"score", 0.488}, {"lr_G", 1e-4}},
 	}
 }
 
-const sampleLine = "tick 3    kimg 76.8    step 1200   time 1m 35s   img/s 812.0   D -1.234 G 0.456 tigas 0.512 eta 1m 20s"
+const sampleLine = "tick 3    kimg 76.8    step 1200   time 1m 35s   img/s 812.0   D -1.234 G 4.56e+09 tigas 0.512 score 0.488 eta 1m 20s"
+
+const sampleLive = "kimg 76.8/100  step 1200  812 img/s  eta 1m 20s  score 0.488 D -1.234 G 4.56e+09 tigas 0.512"
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "?", 0: "0s", 28 * time.Second: "28s", 59400 * time.Millisecond: "59s", 59600 * time.Millisecond: "1m 00s",
+		-time.Second: "?", -1: "?", 0: "0s", 28 * time.Second: "28s", 59400 * time.Millisecond: "59s", 59600 * time.Millisecond: "1m 00s",
 		365 * time.Second: "6m 05s", time.Hour + 19*time.Minute + 8*time.Second: "1h 19m 08s",
 		7*24*time.Hour + 8*time.Hour + 7*time.Minute + 59*time.Second: "7d 08h 07m",
 	} {
@@ -53,14 +54,14 @@ func TestConsoleOnATerminal(t *testing.T) {
 	c.Tick(sampleTick())
 	c.Done()
 	c.Done() // the second has nothing to end
-	line := "\r" + sampleLine + "\x1b[K"
+	line := "\r" + sampleLive + "\x1b[K"
 	if got, want := b.String(), line+line+"\r\x1b[K"+"warning: low disk\n"+line+"\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	b.Reset()
 	c = &Console{W: &b, Live: true, Width: 20}
 	c.Tick(sampleTick())
-	if got, want := b.String(), "\r"+sampleLine[:19]+"\x1b[K"; got != want {
+	if got, want := b.String(), "\r"+sampleLive[:19]+"\x1b[K"; got != want {
 		t.Errorf("narrow: got %q, want %q", got, want)
 	}
 }
@@ -97,49 +98,6 @@ func TestConsoleIsSafeForConcurrentUse(t *testing.T) {
 	}
 	if len(counts) != 17 || counts[sampleLine+"\n"] != 400 || counts["warning: from 3\n"] != 50 {
 		t.Errorf("lines are mixed: %d kinds", len(counts))
-	}
-}
-
-func TestMeter(t *testing.T) {
-	var m Meter
-	if _, ok := m.Get("x"); ok || m.Stats() != nil {
-		t.Error("the zero value is not empty")
-	}
-	for _, v := range []float64{3, 1, 2} {
-		m.Add("b", v)
-	}
-	m.Add("a", 7)
-	if s, ok := m.Get("b"); !ok || s.Count != 3 || s.Mean != 2 || s.Min != 1 || s.Max != 3 || s.Last != 2 {
-		t.Errorf("got %+v", s)
-	}
-	if got := fmt.Sprint(m.Means()); got != "[{b 2} {a 7}]" {
-		t.Errorf("got %s", got)
-	}
-	m.Reset()
-	if _, ok := m.Get("b"); ok || m.Means() != nil {
-		t.Error("Reset left something")
-	}
-	m.Add("a", 5) // before b this time: the order stays
-	m.Add("b", -1)
-	if got := fmt.Sprint(m.Means()); got != "[{b -1} {a 5}]" {
-		t.Errorf("after Reset: got %s", got)
-	}
-	m.Add("a", nan)
-	if s, _ := m.Get("a"); s.Mean == s.Mean || s.Min == s.Min || s.Last == s.Last {
-		t.Errorf("NaN is hidden: %+v", s)
-	}
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 100 {
-				m.Add("c", 1)
-				m.Means()
-			}
-		})
-	}
-	wg.Wait()
-	if s, _ := m.Get("c"); s.Count != 800 {
-		t.Errorf("concurrent: got %d values", s.Count)
 	}
 }
 

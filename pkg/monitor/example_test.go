@@ -10,12 +10,8 @@ import (
 
 func ExampleConsole() {
 	c := &monitor.Console{W: os.Stdout}
-	var m monitor.Meter
-	for _, loss := range []float64{-1.5, -0.5} {
-		m.Add("D", loss)
-	}
-	m.Add("score", 0.488)
-	c.Tick(monitor.Tick{Step: 1, Kimg: 0.1, Elapsed: 28 * time.Second, ETA: 80 * time.Second, Rate: 812, Values: m.Means()})
+	c.Tick(monitor.Tick{Step: 1, Kimg: 0.1, Elapsed: 28 * time.Second, ETA: 80 * time.Second, Rate: 812,
+		Values: []monitor.Value{{Name: "D", Value: -1}, {Name: "score", Value: 0.488}}})
 	c.Warn("disk %s is nearly full", "/data")
 	// Output:
 	// tick 0    kimg 0.1     step 1      time 28s      img/s 812.0   D -1.000 score 0.488 eta 1m 20s

@@ -50,7 +50,7 @@ func TestLogRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"step":1200,"kimg":76.8,"epoch":1.536,"time":"2026-01-02T03:04:05Z","elapsed_sec":94.6,"img_per_sec":812.04,` +
-		`"D":-1.2341,"G":0.4564,"tigas":0.512,"lr_G":0.0001}`
+		`"D":-1.2341,"G":4564000000,"tigas":0.512,"score":0.488,"lr_G":0.0001}`
 	first, _, _ := strings.Cut(string(data), "\n")
 	if first != want {
 		t.Errorf("got  %s\nwant %s", first, want)

@@ -24,11 +24,11 @@ type Tick struct {
 	Values  []Value       // means over the tick: loss terms, scores, norms, learning rates
 }
 
-// Duration formats as 28s, 6m 05s, 1h 19m 08s or 7d 08h 07m.
+// Duration formats as 28s, 6m 05s, 1h 19m 08s or 7d 08h 07m; a negative one, which is not known, as ?.
 func Duration(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)
 	switch {
-	case s < 0:
+	case d < 0:
 		return "?"
 	case s < 60:
 		return fmt.Sprintf("%ds", s)

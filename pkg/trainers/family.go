@@ -56,6 +56,7 @@ func (st *Step) Count(n int) { st.loop.p.Images += int64(n) }
 // Report adds a scalar tensor to the log under a name; the log has its mean over a tick. The device is not waited for.
 func (st *Step) Report(name string, value *torch.Tensor) { st.loop.stats.add(name, value) }
 
-// Skip counts an update that was left out because a gradient of the named network was not finite, and returns an error
-// that wraps [ErrDiverged] after too many in a row.
-func (st *Step) Skip(name string) error { return st.loop.skip(name) }
+// Updated says what became of an update of the named network: err is nil when it was made, else that of
+// [optim.ClipGradNorm], because a gradient was not finite and it was left out. It returns nil, or an error that wraps
+// [ErrDiverged] when too many in a row were left out.
+func (st *Step) Updated(name string, err error) error { return st.loop.updated(name, err) }

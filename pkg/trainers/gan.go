@@ -199,12 +199,11 @@ func (g *GAN) stepGenerator(st *Step) error {
 func (g *GAN) update(st *Step, name string, loss *torch.Tensor, params []*torch.Tensor, opt optim.Optimizer, limit float64) error {
 	grads := torch.Grad(loss, params, torch.GradOptions{})
 	norm, err := optim.ClipGradNorm(grads, limit)
-	if err != nil {
-		return st.Skip(name)
+	if err == nil {
+		st.Report(name+"_grad_norm", st.Scope.Scalar(norm))
+		opt.Step(grads)
 	}
-	st.Report(name+"_grad_norm", st.Scope.Scalar(norm))
-	opt.Step(grads)
-	return nil
+	return st.Updated(name, err)
 }
 
 func (g *GAN) latents(st *Step, n int64) *torch.Tensor {

@@ -65,12 +65,9 @@ type loop struct {
 
 	next  func() (*data.Batch, error, bool)
 	p     sched.Progress
-	start time.Time
-	skips int
-
-	tick      int
-	tickStart time.Time
-	tickFrom  int64 // images at the start of the tick
+	rate  *monitor.Rate
+	tick  int
+	skips map[string]int // updates left out in a row, by network
 }
 
 // Run trains f for Kimg thousand images: it draws sample pictures and writes snapshots into Out, appends to its log.jsonl
@@ -80,7 +77,7 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	// libtorch keeps a team of worker threads for every OS thread that ever computed: stay on one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	l := &loop{o: o.resolve(), f: f, scope: torch.NewScope()}
+	l := &loop{o: o.resolve(), f: f, scope: torch.NewScope(), skips: map[string]int{}}
 	defer l.scope.Close()
 	defer o.Console.Done()
 	l.stats = newStats(l.scope)
@@ -106,8 +103,7 @@ func (l *loop) train(ctx context.Context) error {
 	feed, stop := feed(ctx, l.o.Loader)
 	defer stop()
 	l.next = feed
-	l.start = time.Now()
-	l.tickStart = l.start
+	l.rate = monitor.NewRate(time.Now(), l.p.Images)
 	if err := l.pictures(true); err != nil {
 		return err
 	}
@@ -115,25 +111,31 @@ func (l *loop) train(ctx context.Context) error {
 	for l.kimg() < l.o.Kimg {
 		if err := l.step(); err != nil {
 			if ctx.Err() != nil {
-				return l.interrupted()
+				if err = l.snapshot(); err == nil {
+					err = l.interrupted()
+				}
+				return err
 			}
 			return fmt.Errorf("step %d (kimg %.1f): %w", l.p.Step, l.kimg(), err)
 		}
 		l.p.Step++
-		done := l.kimg() >= l.o.Kimg || ctx.Err() != nil
+		done := l.kimg() >= l.o.Kimg
 		if done || l.tick == 0 || l.kimg() >= nextTick {
 			nextTick = l.kimg() + l.o.TickKimg
 			if err := l.endTick(); err != nil {
 				return err
 			}
 		}
-		if done || l.kimg() >= nextSnap {
-			nextSnap += l.o.SnapKimg
+		stopped := !done && ctx.Err() != nil
+		if done || stopped || l.kimg() >= nextSnap {
+			for nextSnap <= l.kimg() {
+				nextSnap += l.o.SnapKimg
+			}
 			if err := l.snapshot(); err != nil {
 				return err
 			}
 		}
-		if ctx.Err() != nil {
+		if stopped {
 			return l.interrupted()
 		}
 	}
@@ -141,9 +143,6 @@ func (l *loop) train(ctx context.Context) error {
 }
 
 func (l *loop) interrupted() error {
-	if err := l.snapshot(); err != nil {
-		return err
-	}
 	return fmt.Errorf("%w at step %d (kimg %.1f); the snapshot is in %s", ErrInterrupted, l.p.Step, l.kimg(), l.o.Out.Dir)
 }
 
@@ -177,15 +176,20 @@ func Normalize(pixels *torch.Tensor) *torch.Tensor {
 	return pixels.To(torch.Float32).DivScalar(127.5).SubScalar(1)
 }
 
-func (l *loop) skip(name string) error {
-	l.skips++
-	l.stats.add("skipped_"+name, l.scope.Scalar(1))
-	if l.skips == 1 {
-		l.o.Console.Warn("the gradient of %s is not finite at step %d: the update is left out", name, l.p.Step)
+// updated counts what became of an update: err is nil, or says why it was left out.
+func (l *loop) updated(name string, err error) error {
+	if err == nil {
+		l.skips[name] = 0
+		return nil
 	}
-	if l.skips > maxSkips {
+	l.skips[name]++
+	l.stats.add("skipped_"+name, l.scope.Scalar(1))
+	switch n := l.skips[name]; {
+	case n == 1:
+		l.o.Console.Warn("the gradient of %s is not finite at step %d: the update is left out", name, l.p.Step)
+	case n > maxSkips:
 		return fmt.Errorf("%w: the gradient of %s was not finite %d times in a row: lower the learning rates", ErrDiverged,
-			name, l.skips)
+			name, n)
 	}
 	return nil
 }
@@ -196,19 +200,12 @@ func (l *loop) endTick() error {
 	for _, v := range append(l.stats.take(), l.f.LearningRates()...) {
 		values = append(values, monitor.Value(v))
 	}
-	now := time.Now()
-	seconds := max(1e-9, now.Sub(l.tickStart).Seconds())
+	l.rate.Observe(time.Now(), l.p.Images)
 	t := monitor.Tick{
-		N: l.tick, Step: l.p.Step, Kimg: l.kimg(), Total: l.o.Kimg, Epoch: l.p.Epoch, Elapsed: now.Sub(l.start),
-		Rate: float64(l.p.Images-l.tickFrom) / seconds, Values: values, ETA: -1,
-	}
-	if l.tick > 0 {
-		// The rate of the whole session: a tick with pictures in it would make it jump.
-		perKimg := now.Sub(l.start).Seconds() / l.kimg()
-		t.ETA = time.Duration(max(0, l.o.Kimg-l.kimg()) * perKimg * float64(time.Second))
+		N: l.tick, Step: l.p.Step, Kimg: l.kimg(), Total: l.o.Kimg, Epoch: l.p.Epoch, Elapsed: l.rate.Elapsed(),
+		Rate: l.rate.PerSecond(), Values: values, ETA: l.rate.ETA(int64(l.o.Kimg * 1000)),
 	}
 	l.tick++
-	l.tickStart, l.tickFrom = now, l.p.Images
 	l.o.Console.Tick(t)
 	if l.o.OnTick != nil {
 		l.o.OnTick(t)
