@@ -105,6 +105,16 @@ func newConsole(w io.Writer, quiet bool) *monitor.Console {
 	return c
 }
 
+// noZero refuses 0 for flags whose absence means a default of their own.
+func noZero(f *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if v := f.Lookup(name); v.Changed && v.Value.String() == "0" {
+			return usagef("--%s: got 0 vs a number above 0; leave the flag out for the default", name)
+		}
+	}
+	return nil
+}
+
 // finite refuses NaN, infinities and negative numbers.
 func finite(flag string, v float64) error {
 	if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {

@@ -68,6 +68,9 @@ demo pictures, with the detector that is part of the program; the defaults are t
 			if g.Loss, err = trainers.ParseGANLoss(loss); err != nil {
 				return &hinted{code: exitUsage, err: err}
 			}
+			if err = noZero(cmd.Flags(), "kimg", "tick", "snap", "critic-steps", "g-lr", "d-lr", "beta2"); err != nil {
+				return err
+			}
 			g.Resolution = d.Resolution
 			if d.demo() {
 				g, r.Kimg = demoDefaults(g, r.Kimg, cmd.Flags().Changed)
@@ -211,9 +214,11 @@ func runGAN(ctx context.Context, stderr, stdout io.Writer, g trainers.GANOptions
 	console.Message("loss      %s%s", g.Loss, t.describe(detector))
 	console.Message("run       %s, %g kimg on %s with %d thread(s)", run.Dir, r.Kimg, device, torch.NumThreads())
 	if detector != nil {
-		if advice := trainers.WeightAdvice(t.Weight, trainers.StartsFull(weight, t.Weight)); advice != "" {
+		if advice := trainers.WeightAdvice(t.Weight, trainers.StartsFull(weight, t.Weight)); advice != "" && g.Loss != trainers.TIGASOnly {
 			console.Warn("%s", advice)
 		}
+	} else if t.Model != "" {
+		console.Warn("--tigas-model without --tigas-weight: the detector is not used; 0.05 to 0.1 is usual")
 	}
 	if err = trainers.Run(ctx, gan, r); err != nil {
 		return runError(err)

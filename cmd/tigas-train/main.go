@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -62,10 +63,24 @@ Exit codes:
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%s", err).withHint("see %s --help", cmd.CommandPath())
+		return usagef("%s", flagError(err)).withHint("see %s --help", cmd.CommandPath())
 	})
 	root.AddCommand(newGAN(), newSample(), newScore(), newDetector(), newDoctor(), newVersion())
 	return root
+}
+
+// flagError says what a flag wants where pflag says which function of Go could not read its value.
+func flagError(err error) string {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err.Error()
+	}
+	want, ok := map[string]string{"int": "a whole number", "int64": "a whole number", "float64": "a number",
+		"float64Slice": "numbers with commas between them", "bool": "true or false"}[bad.GetFlag().Value.Type()]
+	if !ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("--%s: got %q vs %s", bad.GetFlag().Name, bad.GetValue(), want)
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {

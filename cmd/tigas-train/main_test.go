@@ -72,6 +72,10 @@ func TestBadInput(t *testing.T) {
 		{"nan weight", []string{"gan", "--tigas-weight", "nan"}, exitUsage, "--tigas-weight: got NaN"},
 		{"negative weight", []string{"gan", "--tigas-weight", "-1"}, exitUsage, "--tigas-weight: got -1"},
 		{"word for a number", []string{"gan", "--batch", "many"}, exitUsage, "--batch"},
+		{"nan for a whole number", []string{"gan", "--batch", "nan"}, exitUsage, `--batch: got "nan" vs a whole number`},
+		{"word for a switch", []string{"gan", "--mirror=maybe"}, exitUsage, `--mirror: got "maybe" vs true or false`},
+		{"rate 0", []string{"gan", "--d-lr", "0"}, exitUsage, "--d-lr: got 0 vs a number above 0"},
+		{"kimg 0", []string{"gan", "--kimg", "0"}, exitUsage, "--kimg: got 0 vs a number above 0"},
 		{"batch 0", []string{"gan", "--batch", "0"}, exitUsage, "--batch"},
 		{"kimg", []string{"gan", "--kimg", "-3"}, exitUsage, "--kimg"},
 		{"loss", []string{"gan", "--loss", "lsgan"}, exitUsage, "wgan-gp"},
@@ -98,6 +102,7 @@ func TestBadInput(t *testing.T) {
 		{"sample nothing", []string{"sample"}, exitUsage, "one argument"},
 		{"sample no run", []string{"sample", dir + "/empty"}, exitSnapshot, "no run folder"},
 		{"sample without snapshot", []string{"sample", dir + "/run"}, exitSnapshot, "no snapshot"},
+		{"sample to a jpeg", []string{"sample", dir + "/run", "--out", dir + "/g.jpg"}, exitUsage, "vs a .png file or a folder"},
 		{"score nothing", []string{"score"}, exitUsage, "pictures"},
 		{"score missing", []string{"score", dir + "/p.png"}, exitData, "no such file"},
 		{"score broken", []string{"score", dir + "/broken/a.png"}, exitData, "none of 1"},
@@ -152,6 +157,9 @@ func TestRunSampleScore(t *testing.T) {
 		require.NoError(t, err)
 		return data
 	}
+	code, stdout, stderr = call("score", filepath.Join(out, "samples", "reals.png"), "--threads", "1")
+	require.Equal(t, exitOK, code, stderr)
+	require.Contains(t, stdout, "(mean of 16)", "a grid is scored picture by picture")
 	first := draw()
 	require.Equal(t, first, draw(), "the same seed draws the same pictures")
 	img, err := png.Decode(bytes.NewReader(first))

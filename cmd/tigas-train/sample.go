@@ -2,14 +2,15 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
@@ -33,6 +34,12 @@ snapshot in it, and write them as a grid, or one by one when --out is a folder.`
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n < 1 || n > 1_000_000 {
 				return usagef("--n: got %d vs 1 to 1000000", n)
+			}
+			if columns < 0 {
+				return usagef("--columns: got %d vs at least 1, or 0 for a square", columns)
+			}
+			if ext := strings.ToLower(filepath.Ext(out)); out == "" || data.IsPicture(out) && ext != ".png" {
+				return usagef("--out: got %q vs a .png file or a folder", out)
 			}
 			if err := sample(args[0], out, n, columns, seed, sys); err != nil {
 				return err
@@ -63,11 +70,13 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 	if err = run.ReadConfig(&cfg); err != nil {
 		return coded(exitSnapshot, err)
 	}
-	folder := filepath.Ext(out) != ".png"
-	if folder {
-		if err = os.MkdirAll(out, 0o755); err != nil {
-			return coded(exitOutput, err)
-		}
+	folder := out
+	toGrid := strings.EqualFold(filepath.Ext(out), ".png")
+	if toGrid {
+		folder = filepath.Dir(out)
+	}
+	if err = os.MkdirAll(folder, 0o755); err != nil {
+		return coded(exitOutput, err)
 	}
 	return torch.Scoped(func(root *torch.Scope) error {
 		tensors, _, err := checkpoint.Load(root, file, device)
@@ -99,7 +108,7 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 			if err != nil {
 				return err
 			}
-			if folder {
+			if !toGrid {
 				for i := range k {
 					name := filepath.Join(out, fmt.Sprintf("seed%d-%06d.png", seed, done+i))
 					img := monitor.Picture(part[i*3*r*r:], r, r)
@@ -112,13 +121,10 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 			}
 			done += k
 		}
-		if folder {
+		if !toGrid {
 			return nil
 		}
-		if columns == 0 {
-			columns = int(math.Ceil(math.Sqrt(float64(n))))
-		}
-		return coded(exitOutput, monitor.WritePNG(out, monitor.Grid(pix, n, r, r, columns)))
+		return coded(exitOutput, monitor.WriteGrid(out, pix, n, r, r, columns))
 	})
 }
 

@@ -3,23 +3,27 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"image"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/data"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
 // scored is one line of the result.
 type scored struct {
-	Path  string   `json:"path"`
-	Score *float64 `json:"score"` // null for a picture that cannot be read
-	Error string   `json:"error,omitempty"`
+	Path     string   `json:"path"`
+	Score    *float64 `json:"score"`              // of a sample grid: the mean; null for a picture that cannot be read
+	Pictures int      `json:"pictures,omitempty"` // 1, or as many as the grid has
+	Error    string   `json:"error,omitempty"`
 }
 
 func newScore() *cobra.Command {
@@ -34,7 +38,8 @@ func newScore() *cobra.Command {
 		Use:   "score PICTURE...",
 		Short: "Score pictures with a TIGAS detector: 1 = real, 0 = generated",
 		Long: `Score picture files and folders of them with a TIGAS detector. Each picture is
-cropped to its middle square and scaled to --size first.`,
+cropped to its middle square and scaled to --size first; those in a sample grid are
+scored one by one.`,
 		Example: `  tigas-train score picture.jpg --model detector.pt
   tigas-train score runs/a/samples/*.png --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -110,49 +115,84 @@ func pictures(args []string) ([]string, error) {
 	return l, nil
 }
 
-// scoreAll scores pictures in batches. One that cannot be read has an error in its line and does not end the run.
+// scoreAll scores pictures in batches. One that cannot be read has an error in its line and does not end the run. Of a
+// sample grid each picture is scored by itself.
 func scoreAll(root *torch.Scope, d *tigas.Detector, paths []string, size, batch int) ([]scored, error) {
 	res := make([]scored, len(paths))
-	for from := 0; from < len(paths); from += batch {
-		var pix []byte
-		var at []int
-		for i := from; i < min(from+batch, len(paths)); i++ {
-			res[i].Path = paths[i]
-			img, err := data.ReadImage(paths[i])
-			if err != nil {
-				res[i].Error = oneLine(err)
-				continue
-			}
-			one := make([]byte, 3*size*size)
-			data.Transform{Resolution: size}.Apply(one, img, nil)
-			pix, at = append(pix, one...), append(at, i)
-		}
+	sums := make([]float64, len(paths))
+	var pix []byte
+	var at []int
+	flush := func() error {
 		if len(at) == 0 {
-			continue
+			return nil
 		}
 		err := root.Scoped(func(s *torch.Scope) error {
 			torch.NoGrad(func() {
 				x := torch.FromSlice(s, pix, int64(len(at)), 3, int64(size), int64(size))
 				x = x.ToDevice(d.Device()).To(torch.Float32).DivScalar(255)
 				for k, v := range d.Score(x).Float32s() {
-					score := float64(v)
-					res[at[k]].Score = &score
+					sums[at[k]] += float64(v)
 				}
 			})
 			return nil
 		})
+		pix, at = pix[:0], at[:0]
+		return err
+	}
+	for i, path := range paths {
+		res[i].Path = path
+		pictures, err := read(path)
 		if err != nil {
-			return nil, err
+			res[i].Error = strings.TrimPrefix(oneLine(err), path+": ")
+			continue
+		}
+		res[i].Pictures = len(pictures)
+		for _, img := range pictures {
+			one := make([]byte, 3*size*size)
+			data.Transform{Resolution: size}.Apply(one, img, nil)
+			if pix, at = append(pix, one...), append(at, i); len(at) == batch {
+				if err = flush(); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return nil, err
+	}
+	for i, n := range sums {
+		if k := res[i].Pictures; k > 0 {
+			mean := n / float64(k)
+			res[i].Score = &mean
 		}
 	}
 	return res, nil
+}
+
+// read returns the picture in a file, or those in a sample grid.
+func read(path string) ([]image.Image, error) {
+	img, err := data.ReadImage(path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(path, ".png") {
+		file, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if l := monitor.GridPictures(file); l != nil {
+			return l, nil
+		}
+	}
+	return []image.Image{img}, nil
 }
 
 func printScores(w io.Writer, res []scored, asJSON bool) error {
 	var sum, n, bad float64
 	for _, r := range res {
 		if r.Score != nil {
-			sum, n = sum+*r.Score, n+1
+			k := float64(r.Pictures)
+			sum, n = sum+k*(*r.Score), n+k
 		} else {
 			bad++
 		}
@@ -179,9 +219,13 @@ func printScores(w io.Writer, res []scored, asJSON bool) error {
 				fmt.Fprintf(w, "   -    %s: %s\n", r.Path, r.Error)
 				continue
 			}
-			fmt.Fprintf(w, "%.4f  %s\n", *r.Score, filepath.ToSlash(r.Path))
+			note := ""
+			if r.Pictures > 1 {
+				note = fmt.Sprintf("  (mean of %d)", r.Pictures)
+			}
+			fmt.Fprintf(w, "%.4f  %s%s\n", *r.Score, filepath.ToSlash(r.Path), note)
 		}
-		if n > 1 {
+		if len(res) > 1 && n > 0 {
 			fmt.Fprintf(w, "%.4f  mean of %d\n", mean, int(n))
 		}
 	}

@@ -13,7 +13,8 @@ import (
 // extensions of files that are taken for pictures.
 var extensions = []string{".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
 
-func isPicture(name string) bool {
+// IsPicture tells whether a file has the name of a picture: one of the known extensions, not hidden.
+func IsPicture(name string) bool {
 	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name))) && !strings.HasPrefix(filepath.Base(name), ".")
 }
 
@@ -37,7 +38,7 @@ func OpenFolder(dir string) (*Folder, error) {
 		case d.IsDir() && hidden:
 			return filepath.SkipDir
 		case d.IsDir():
-		case isPicture(d.Name()):
+		case IsPicture(d.Name()):
 			f.paths = append(f.paths, path)
 		case !hidden:
 			others++

@@ -25,7 +25,7 @@ func OpenZip(path string) (*Zip, error) {
 	}
 	z := &Zip{path: path, r: r}
 	for _, f := range r.File {
-		if isPicture(f.Name) && !strings.HasPrefix(f.Name, "__MACOSX/") {
+		if IsPicture(f.Name) && !strings.HasPrefix(f.Name, "__MACOSX/") {
 			z.entries = append(z.entries, f)
 		}
 	}

@@ -231,15 +231,14 @@ func (l *loop) pictures(first bool) error {
 			return err
 		}
 		r := l.o.Loader.Resolution()
-		if err = monitor.WritePNG(l.o.Out.Sample("reals.png"), monitor.Grid(reals, n, r, r, l.o.Grid)); err != nil {
+		if err = monitor.WriteGrid(l.o.Out.Sample("reals.png"), reals, n, r, r, l.o.Grid); err != nil {
 			return err
 		}
 	}
 	return l.scope.Scoped(func(s *torch.Scope) error {
 		x := l.f.Sample(s.Use(l.fixed))
 		name := fmt.Sprintf("fakes%06d.png", int64(l.kimg()+0.5))
-		return monitor.WritePNG(l.o.Out.Sample(name),
-			monitor.Grid(Pixels(x), n, int(x.Size(2)), int(x.Size(3)), l.o.Grid))
+		return monitor.WriteGrid(l.o.Out.Sample(name), Pixels(x), n, int(x.Size(2)), int(x.Size(3)), l.o.Grid)
 	})
 }
 
