@@ -196,6 +196,16 @@ func TestSources(t *testing.T) {
 	require.Equal(t, 2, d.Len())
 	require.Equal(t, "photos", d.Name())
 
+	// Links are followed: of the folder itself, to files and to folders, once around a loop and not for ever.
+	write("elsewhere/d.png", file)
+	require.NoError(t, os.Symlink(filepath.Join(dir, "photos"), filepath.Join(dir, "linked")))
+	require.NoError(t, os.Symlink(filepath.Join(dir, "elsewhere"), filepath.Join(dir, "photos/more")))
+	require.NoError(t, os.Symlink("../elsewhere/d.png", filepath.Join(dir, "photos/e.png")))
+	require.NoError(t, os.Symlink("..", filepath.Join(dir, "photos/sub/loop")))
+	d, err = Open(filepath.Join(dir, "linked"), 32)
+	require.NoError(t, err)
+	require.Equal(t, 4, d.Len())
+
 	var z bytes.Buffer
 	zw := zip.NewWriter(&z)
 	for _, name := range []string{"00/1.png", "../evil.png", "dataset.json"} {
@@ -237,6 +247,9 @@ func TestSources(t *testing.T) {
 	require.Equal(t, 2, d.Len())
 
 	idx := append([]byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3}, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+	d, err = Open(filepath.Dir(write("mnist/train-images-idx3-ubyte", idx)), 32)
+	require.NoError(t, err)
+	require.Equal(t, 2, d.Len())
 	d, err = Open(write("train-images-idx3-ubyte", idx), 32)
 	require.NoError(t, err)
 	img, err = d.Image(1)
@@ -313,28 +326,54 @@ func TestLoaderStream(t *testing.T) {
 
 type counting struct {
 	Dataset
-	n atomic.Int64
+	len int
+	n   atomic.Int64
 }
 
-func (c *counting) Len() int { return 6 }
+func (c *counting) Len() int { return c.len }
 func (c *counting) Image(i int) (image.Image, error) {
 	c.n.Add(1)
 	return c.Dataset.Image(i)
 }
 
-// Random crops differ from pass to pass, but each picture is decoded once while there is room for it.
-func TestRandomCropsDecodeOnce(t *testing.T) {
-	for cache, most := range map[int64]int64{1 << 20: 6 + 4, -1: 1 << 30} {
-		set := &counting{Dataset: NewDemo(32, false)}
-		l, err := NewLoader(set, LoaderOptions{Batch: 6, Workers: 2, CacheBytes: cache,
-			Transform: Transform{Resolution: 8, Crop: CropRandom}})
-		require.NoError(t, err)
-		b := stream(t, l, 5)
-		require.NotEqual(t, b[0], b[1])
-		require.LessOrEqual(t, set.n.Load(), most, "two workers may decode the same one at the same time")
-		if cache < 0 {
-			require.GreaterOrEqual(t, set.n.Load(), int64(30))
+// Each decoded picture gives crops for many images; every batch is of different pictures, and over time every picture is
+// used equally often. The crops of a picture differ, and do not depend on where the stream begins.
+func TestRandomCropsShareADecoding(t *testing.T) {
+	for _, test := range []struct{ pictures, each int }{{6, mostCrops}, {100, mostCrops}, {1, mostCrops}, {70, 1}} {
+		set := &counting{Dataset: NewDemo(64, false), len: test.pictures}
+		resolution := map[int]int{mostCrops: 8, 1: 30}[test.each] // 64 crops of 8 x 8 beside each other, or 4 of 30 x 30
+		make := func() *Loader {
+			l, err := NewLoader(set, LoaderOptions{Batch: 6, Workers: 3, Transform: Transform{Resolution: resolution, Crop: CropRandom}})
+			require.NoError(t, err)
+			return l
 		}
+		l := make()
+		require.Equal(t, test.each, l.crops.each)
+		lanes := len(l.crops.lanes)
+		used, seen := map[int64]int{}, map[[2]int64]bool{}
+		for p := range int64(lanes * test.each * 3) {
+			_, pic, crop := l.crops.at(p)
+			used[pic]++
+			require.False(t, seen[[2]int64{pic, int64(crop)}], "crop %d of picture %d comes twice", crop, pic)
+			seen[[2]int64{pic, int64(crop)}] = true
+		}
+		for pic, n := range used {
+			if pic >= int64(lanes) && pic < 3*int64(lanes) {
+				require.Equal(t, test.each, n, "picture %d", pic)
+			}
+		}
+		set.n.Store(0)
+		const batches = 40
+		b := stream(t, l, batches)
+		images := (batches + 3) * 6 // with those made ahead
+		require.LessOrEqual(t, int(set.n.Load()), images/test.each+lanes+3)
+		require.NotEqual(t, b[0], b[1])
+		later := make()
+		later.Restore(State{Position: 6 * 30})
+		require.Equal(t, b[30:], stream(t, later, batches-30))
+		first, err := make().Sample(6)
+		require.NoError(t, err)
+		require.Equal(t, b[0], first)
 	}
 }
 

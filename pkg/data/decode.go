@@ -34,9 +34,12 @@ func Decode(file []byte) (image.Image, error) {
 		return nil, fmt.Errorf("data: decode: %w: %d x %d vs at most %d megapixels", ErrTooLarge, c.Width, c.Height,
 			MaxPixels>>20)
 	}
-	img, _, err := image.Decode(bytes.NewReader(file))
+	img, format, err := image.Decode(bytes.NewReader(file))
 	if err != nil {
 		return nil, fmt.Errorf("data: decode: %w", err)
+	}
+	if format == "webp" {
+		img = studioRange(img)
 	}
 	return oriented(img, orientation(file)), nil
 }

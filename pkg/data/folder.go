@@ -18,7 +18,8 @@ func IsPicture(name string) bool {
 	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name))) && !strings.HasPrefix(filepath.Base(name), ".")
 }
 
-// Folder is the pictures below a folder, in the order of their paths. Hidden files and folders are left out.
+// Folder is the pictures below a folder, in the order of their paths. Links are followed; hidden files and folders are
+// left out.
 type Folder struct {
 	dir   string
 	paths []string
@@ -28,23 +29,7 @@ type Folder struct {
 // for when there is no picture. Whether the pictures can be decoded shows when they are used.
 func OpenFolder(dir string) (*Folder, error) {
 	f := &Folder{dir: dir}
-	others := 0
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		hidden := strings.HasPrefix(d.Name(), ".") && path != dir
-		switch {
-		case d.IsDir() && hidden:
-			return filepath.SkipDir
-		case d.IsDir():
-		case IsPicture(d.Name()):
-			f.paths = append(f.paths, path)
-		case !hidden:
-			others++
-		}
-		return nil
-	})
+	others, err := f.walk(dir, nil)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -53,6 +38,49 @@ func OpenFolder(dir string) (*Folder, error) {
 			strings.Join(extensions, " "), others)
 	}
 	return f, nil
+}
+
+// walk lists a folder and those below it, behind links too, and returns the number of files that are no pictures. above
+// are the folders that it is in: a link to one of them would never end.
+func (f *Folder) walk(dir string, above []os.FileInfo) (others int, err error) {
+	self, err := os.Stat(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, a := range above {
+		if os.SameFile(a, self) {
+			return 0, nil
+		}
+	}
+	above = append(slices.Clone(above), self)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		isDir := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 {
+			info, err := os.Stat(path)
+			isDir = err == nil && info.IsDir() // a link to nothing is a broken picture, if it has the name of one
+		}
+		switch {
+		case isDir:
+			n, err := f.walk(path, above)
+			if err != nil {
+				return 0, err
+			}
+			others += n
+		case IsPicture(path):
+			f.paths = append(f.paths, path)
+		default:
+			others++
+		}
+	}
+	return others, nil
 }
 
 // Name is the folder's own name.
@@ -87,7 +115,8 @@ func ReadImage(path string) (image.Image, error) {
 }
 
 // Open opens a data set by its path: "demo", a folder, a .zip of pictures, CIFAR-10 binary (a folder of data_batch_*.bin
-// files, one such file, or the .tar.gz) or MNIST IDX images (plain or .gz). resolution is that of the demo pictures.
+// files, one such file, or the .tar.gz) or MNIST IDX images (a folder with train-images-idx3-ubyte, or such a file, plain
+// or .gz). resolution is that of the demo pictures.
 func Open(path string, resolution int) (Dataset, error) {
 	if path == "demo" {
 		return NewDemo(resolution, false), nil
@@ -105,6 +134,9 @@ func Open(path string, resolution int) (Dataset, error) {
 	case info.IsDir():
 		if l, _ := filepath.Glob(filepath.Join(path, "data_batch_*.bin")); len(l) > 0 {
 			return OpenCIFAR10(path)
+		}
+		if l, _ := filepath.Glob(filepath.Join(path, "train-images*idx3-ubyte*")); len(l) > 0 {
+			return OpenMNIST(l[0])
 		}
 		return OpenFolder(path)
 	case strings.HasSuffix(base, ".zip"):

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"image"
@@ -18,7 +19,7 @@ type LoaderOptions struct {
 	Seed       uint64
 	Workers    int   // decoding goroutines; 0: one for each core, at most 8
 	Prefetch   int   // batches that are made ahead; 0: 2
-	CacheBytes int64 // pixels are kept in memory when the whole set fits; 0: 1 GiB, negative: never
+	CacheBytes int64 // images are kept in memory, scaled and cropped, while there is room; 0: 1 GiB, negative: never
 }
 
 // Loader is an endless stream of shuffled batches. It is used by one goroutine.
@@ -27,9 +28,10 @@ type Loader struct {
 	o       LoaderOptions
 	next    int64 // position of the next image to deliver, counted from the start of training
 	broken  brokenList
+	crops   *crops // nil: each picture has one place to be cropped, and can be kept
 	cache   [][]byte
+	room    int64 // bytes left in the cache
 	cacheMu sync.RWMutex
-	decoded decodedCache // pictures for random crops
 }
 
 // Batch is what one step trains on.
@@ -70,9 +72,15 @@ func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
 	}
 	l := &Loader{ds: ds, o: o}
 	l.broken.seen = map[int]bool{}
-	if l.bytes()*int64(ds.Len()) <= o.CacheBytes && o.Transform.Crop != CropRandom {
-		l.cache = make([][]byte, ds.Len())
+	if o.Transform.Crop == CropRandom {
+		one, err := l.open(0)
+		if err != nil {
+			return nil, err
+		}
+		l.crops = newCrops(ds.Len(), o.Transform.Resolution, one)
+		return l, nil
 	}
+	l.cache, l.room = make([][]byte, ds.Len()), o.CacheBytes
 	if err := l.fill(make([]byte, l.bytes()), 0); err != nil {
 		return nil, err
 	}
@@ -206,105 +214,75 @@ func (l *Loader) index(position int64) int {
 	return int(permute(uint64(position)%n, n, l.o.Seed, epoch))
 }
 
-// fill decodes the picture at a position; in place of a broken one, the next one of the set.
+// fill makes the image at a position; in place of a broken picture, the next one of the set.
 func (l *Loader) fill(dst []byte, position int64) error {
-	first := l.index(position)
+	if l.crops != nil {
+		return l.crops.fill(dst, position, l.o.Seed, l.o.Transform, l.open)
+	}
 	rng := rand.New(rand.NewPCG(l.o.Seed^0xa5a5, uint64(position)))
+	return l.try(l.index(position), func(i int) error { return l.whole(dst, i, rng) })
+}
+
+// open decodes the picture at a position; in place of a broken one, the next one of the set.
+func (l *Loader) open(position int64) (img image.Image, err error) {
+	err = l.try(l.index(position), func(i int) error {
+		var err error
+		img, err = l.ds.Image(i)
+		return err
+	})
+	return img, err
+}
+
+// try calls use for picture i, and as long as that returns an error for the next one of the set.
+func (l *Loader) try(i int, use func(i int) error) error {
 	var reason error
 	// Every picture may be tried once; but a folder of a million broken files should not take an hour to say so.
 	for k := range min(l.Len(), 1000) {
-		i := (first + k) % l.Len()
-		if l.cached(dst, i, rng) {
+		at := (i + k) % l.Len()
+		err := use(at)
+		if err == nil {
 			return nil
 		}
-		img, err := l.image(i)
-		if err != nil {
-			l.broken.add(i, err)
-			if reason == nil {
-				reason = err
-			}
-			continue
+		l.broken.add(at, err)
+		if reason == nil {
+			reason = err
 		}
-		l.apply(dst, i, img, rng)
-		return nil
 	}
 	return fmt.Errorf("data: %s: %w: none of %d pictures can be decoded, the first because %w", l.ds.Name(), ErrNoImages,
 		min(l.Len(), 1000), reason)
 }
 
-// image decodes picture i. For random crops it is kept decoded while there is room: each crop of a photograph would
-// otherwise cost the decoding of all of it.
-func (l *Loader) image(i int) (image.Image, error) {
-	if l.cache != nil || l.o.Transform.Crop != CropRandom {
-		return l.ds.Image(i)
-	}
-	if img := l.decoded.get(i); img != nil {
-		return img, nil
-	}
-	img, err := l.ds.Image(i)
-	if err == nil {
-		l.decoded.put(i, img, l.o.CacheBytes)
-	}
-	return img, err
-}
-
-// decodedCache keeps pictures until their pixels, at four bytes each, reach a limit.
-type decodedCache struct {
-	mu    sync.RWMutex
-	m     map[int]image.Image
-	bytes int64
-}
-
-func (c *decodedCache) get(i int) image.Image {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.m[i]
-}
-
-func (c *decodedCache) put(i int, img image.Image, limit int64) {
-	size := 4 * int64(img.Bounds().Dx()) * int64(img.Bounds().Dy())
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.m == nil {
-		c.m = map[int]image.Image{}
-	}
-	if c.m[i] == nil && c.bytes+size <= limit {
-		c.m[i] = img
-		c.bytes += size
-	}
-}
-
-// cached copies the pixels of picture i if they are in memory.
-func (l *Loader) cached(dst []byte, i int, rng *rand.Rand) bool {
-	if l.cache == nil {
-		return false
-	}
+// whole writes picture i, scaled and cropped in the middle, from memory if it is there.
+func (l *Loader) whole(dst []byte, i int, rng *rand.Rand) error {
 	l.cacheMu.RLock()
 	pix := l.cache[i]
 	l.cacheMu.RUnlock()
-	if pix == nil {
-		return false
+	if pix != nil {
+		copy(dst, pix)
+	} else {
+		img, err := l.ds.Image(i)
+		if err != nil {
+			return err
+		}
+		plain := l.o.Transform
+		plain.Mirror = false
+		plain.Apply(dst, img, nil)
+		l.keep(i, dst)
 	}
-	copy(dst, pix)
 	if l.o.Transform.Mirror && rng.IntN(2) == 1 {
 		mirror(dst, l.o.Transform.Resolution)
 	}
-	return true
+	return nil
 }
 
-func (l *Loader) apply(dst []byte, i int, img image.Image, rng *rand.Rand) {
-	if l.cache == nil {
-		l.o.Transform.Apply(dst, img, rng)
-		return
-	}
-	plain := l.o.Transform
-	plain.Mirror = false
-	pix := make([]byte, len(dst))
-	plain.Apply(pix, img, rng)
+// keep puts a copy of picture i's pixels into the cache, while there is room.
+func (l *Loader) keep(i int, pix []byte) {
 	l.cacheMu.Lock()
-	l.cache[i] = pix
-	l.cacheMu.Unlock()
-	l.cached(dst, i, rng)
+	defer l.cacheMu.Unlock()
+	if l.cache[i] == nil && l.room >= int64(len(pix)) {
+		l.cache[i] = bytes.Clone(pix)
+		l.room -= int64(len(pix))
+	}
 }
 
 // mirror exchanges left and right in 3 planes of r x r.
