@@ -181,6 +181,8 @@ func TestDefineErrors(t *testing.T) {
 		{nil, "def forward(self, x: Tensor) -> Tensor:\n    return torch.nonsense(x)\n", []string{"jit: define: ", "aten::nonsense"}},
 		{nil, "nonsense", []string{"jit: define: "}},
 		{[]jit.Named{{"a.b", one}}, "", []string{`jit: define: got the name "a.b" vs an identifier`}},
+		{[]jit.Named{{"def", one}}, "", []string{`jit: define: got the name "def" vs an identifier`}},
+		{[]jit.Named{{"1a", one}}, "", []string{`jit: define: got the name "1a" vs an identifier`}},
 		{[]jit.Named{{"", one}}, "", []string{`jit: define: got the name "" vs an identifier`}},
 		{[]jit.Named{{"a\x00b", one}}, "", []string{`jit: define: got the name "a\x00b" vs an identifier`}},
 		{[]jit.Named{{"a", one}, {"a", one}}, "", []string{`jit: define: got the name "a" twice`}},

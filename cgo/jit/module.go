@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -98,6 +99,12 @@ type Named struct {
 	Tensor *torch.Tensor
 }
 
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// keywords of Python: an attribute of that name could be saved and not be read again.
+var keywords = strings.Fields(`False None True and as assert async await break class continue def del elif else except
+	finally for from global if import in is lambda nonlocal not or pass raise return try while with yield`)
+
 // Define makes a module from source: the text of one or more methods in TorchScript, which find the tensors as
 // attributes of self. Names must be identifiers, without dots, and differ. The module is in training mode and shares the tensors,
 // so that an optimiser that changes them changes the module; requires_grad of parameters is as the tensors have it.
@@ -110,7 +117,7 @@ func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, er
 	var kinds []int32
 	for kind, list := range [][]Named{params, buffers} {
 		for _, n := range list {
-			if n.Name == "" || strings.ContainsAny(n.Name, ". \n\x00") {
+			if !identifier.MatchString(n.Name) || slices.Contains(keywords, n.Name) {
 				return nil, fmt.Errorf("jit: define: got the name %q vs an identifier", n.Name)
 			}
 			if slices.Contains(names, n.Name) { // libtorch would keep the first and drop the second

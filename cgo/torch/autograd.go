@@ -2,6 +2,7 @@ package torch
 
 import (
 	"runtime"
+	"slices"
 
 	"github.com/tigas-train/tigas-train/cgo/internal/ctorch"
 )
@@ -21,10 +22,10 @@ func (t *Tensor) IsGradRequired() bool { return t.info("IsGradRequired").Require
 
 // GradOptions are the switches of [Grad] and [Backward]. The zero value is PyTorch's default.
 type GradOptions struct {
-	CreateGraph bool      // the gradients can be differentiated again: gradient penalties need it
-	RetainGraph bool      // keep the graph for another call; implied by CreateGraph
-	AllowUnused bool      // Grad only: an input that the output does not depend on gets nil instead of a panic
-	Output      []*Tensor // gradient with respect to each output; nil means ones, for scalar outputs
+	CreateGraph bool    // the gradients can be differentiated again: gradient penalties need it
+	RetainGraph bool    // keep the graph for another call; implied by CreateGraph
+	AllowUnused bool    // Grad only: an input that the output does not depend on gets nil instead of a panic
+	Output      *Tensor // gradient with respect to the output, of its shape; nil means 1, for a scalar output
 }
 
 // Grad returns the gradients of output (a scalar, unless options.Output is given) with respect to each input. Nothing is
@@ -43,7 +44,7 @@ func Grad(output *Tensor, inputs []*Tensor, o GradOptions) []*Tensor {
 	if len(inputs) == 0 {
 		return nil // libtorch would take no inputs for all leaves, and accumulate
 	}
-	hs, err := ctorch.Grad(out, handlesOf(op, o.Output), handlesOf(op, inputs), o.RetainGraph || o.CreateGraph,
+	hs, err := ctorch.Grad(out, o.seeds(op, output), handlesOf(op, inputs), o.RetainGraph || o.CreateGraph,
 		o.CreateGraph, o.AllowUnused)
 	runtime.KeepAlive(inputs)
 	runtime.KeepAlive(output)
@@ -59,14 +60,26 @@ func Grad(output *Tensor, inputs []*Tensor, o GradOptions) []*Tensor {
 }
 
 // Backward adds the gradients of output to the Grad of every leaf that requires one, as PyTorch's backward does.
-// Custom loops may prefer [Grad], which computes only what is asked for and leaves nothing behind.
+// Custom loops may prefer [Grad], which computes only what is asked for and leaves nothing behind: with CreateGraph each
+// leaf's gradient holds the graph and the graph the leaf, until [ZeroGrad], and no scope can free them.
 func Backward(output *Tensor, o GradOptions) {
 	const op = "Backward"
 	out := []ctorch.Handle{output.handle(op)}
-	err := ctorch.Backward(out, handlesOf(op, o.Output), nil, o.RetainGraph || o.CreateGraph, o.CreateGraph)
+	err := ctorch.Backward(out, o.seeds(op, output), nil, o.RetainGraph || o.CreateGraph, o.CreateGraph)
 	runtime.KeepAlive(output)
 	runtime.KeepAlive(o)
 	must(op, err)
+}
+
+// seeds are the gradients to begin with. libtorch sums one of another shape down to the output's and so multiplies it.
+func (o GradOptions) seeds(op string, output *Tensor) []ctorch.Handle {
+	if o.Output == nil {
+		return nil
+	}
+	if got, want := o.Output.Shape(), output.Shape(); !slices.Equal(got, want) {
+		panicf(op, nil, "got a gradient %v for the output %v", got, want)
+	}
+	return []ctorch.Handle{o.Output.handle(op)}
 }
 
 // GradOf returns the gradient that [Backward] accumulated in t, as a tensor of s; nil if there is none.

@@ -43,6 +43,9 @@ func (s *Scope) FromInt64s(data []int64, shape ...int64) *Tensor { return FromSl
 // It returns an error if the number of bytes does not fit.
 func (s *Scope) FromBytes(data []byte, dtype DType, d Device, shape ...int64) (*Tensor, error) {
 	s.check("FromBytes")
+	if int(dtype) >= len(dtypes) || dtype <= DefaultDType {
+		return nil, &Error{Op: "FromBytes", Msg: fmt.Sprintf("got no element type (%d)", dtype)}
+	}
 	if n, ok := numel(shape); !ok || n > int64(len(data)) || n*int64(dtype.Size()) != int64(len(data)) {
 		return nil, &Error{Op: "FromBytes", Msg: fmt.Sprintf("got %d byte(s) vs %s%v", len(data), dtype, shape)}
 	}
@@ -62,6 +65,7 @@ func Slice[T Element](t *Tensor) []T {
 	if want := dtypeFor[T](); dtypes[want].code != i.DType {
 		panicf(op, nil, "got elements of %s vs a []%T: convert with To(torch.%s)", t, v, want)
 	}
+	checkSize(op, t, i.Numel, int64(unsafe.Sizeof(v)))
 	out := make([]T, i.Numel)
 	err := ctorch.ToBytes(t.h, unsafe.Pointer(unsafe.SliceData(out)), i.Numel*int64(unsafe.Sizeof(v)))
 	runtime.KeepAlive(t)
@@ -69,9 +73,18 @@ func Slice[T Element](t *Tensor) []T {
 	return out
 }
 
+// checkSize panics before Go ends the process: an expanded tensor may have more elements than any memory.
+func checkSize(op string, t *Tensor, n, size int64) {
+	const most = 1 << 40
+	if n < 0 || n > most/size {
+		panicf(op, ErrOutOfMemory, "got %d elements of %s vs at most %d bytes", n, t, int64(most))
+	}
+}
+
 // RawBytes copies t's elements, row-major and little-endian, from any device.
 func (t *Tensor) RawBytes() []byte {
 	i := t.info("RawBytes")
+	checkSize("RawBytes", t, i.Bytes, 1)
 	out := make([]byte, i.Bytes)
 	err := ctorch.ToBytes(t.h, unsafe.Pointer(unsafe.SliceData(out)), i.Bytes)
 	runtime.KeepAlive(t)

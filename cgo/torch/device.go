@@ -74,6 +74,9 @@ func (d Device) Check() error {
 // code is the shim's number of the device.
 func (d Device) code() int64 {
 	if d.cuda {
+		if d.index < 0 || d.index > 127 {
+			panicf("device", nil, "got CUDA(%d) vs an index from 0 to 127", d.index)
+		}
 		return 1<<8 | int64(d.index+1)
 	}
 	return 0 // type 0, no index

@@ -49,8 +49,14 @@ func (t *Tensor) Roll(shifts, dims []int64) *Tensor { return opRoll.call1(t, shi
 // Pad adds constant borders; pad holds left and right for the last dimension first.
 func (t *Tensor) Pad(pad []int64, value float64) *Tensor { return opPad.call1(t, pad, value) }
 
-// ReflectionPad2d mirrors the border: left, right, top, bottom.
-func (t *Tensor) ReflectionPad2d(pad []int64) *Tensor { return opReflectionPad2d.call1(t, pad) }
+// ReflectionPad2d mirrors the border: left, right, top, bottom. It panics unless there are four numbers, each less than
+// the size that it extends.
+func (t *Tensor) ReflectionPad2d(pad []int64) *Tensor {
+	if len(pad) != 4 { // libtorch would read on behind the list
+		panicf("ReflectionPad2d", nil, "got %d numbers vs left, right, top, bottom", len(pad))
+	}
+	return opReflectionPad2d.call1(t, pad)
+}
 
 // Cat joins tensors along an existing dimension. It panics if there are none.
 func Cat(ts []*Tensor, dim int64) *Tensor { return opCat.call1(ts, dim) }

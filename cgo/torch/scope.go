@@ -3,6 +3,7 @@ package torch
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -21,8 +22,9 @@ type Scope struct {
 	cleanup runtime.Cleanup
 }
 
-// owned is what must be freed, the children's too: a child that is lost together with its parents is freed with them.
+// owned is what must be freed, the children's too. Whoever takes an owned out of its parent's children frees it.
 type owned struct {
+	parent     *owned
 	closed     bool
 	tensors    []ctorch.Handle
 	vacant     int // number of a slot of tensors that is free, counted from 1; 0: none
@@ -85,18 +87,33 @@ func freeLost() {
 	anyLost.Store(false)
 	lostMu.Unlock()
 	for _, o := range l {
-		o.free()
+		// A child's parent may be closed by another goroutine at this moment, or was, and freed it.
+		if (o.parent == nil || o.parent.remove(o)) && !o.empty() {
+			lostCount.Add(1)
+			o.free()
+		}
 	}
 }
 
-// LeakedScopes counts the scopes that the garbage collector found before they were closed. One with other scopes inside
-// counts once; one that owned nothing does not count.
+// remove takes c out of the children, and tells whether it was there.
+func (o *owned) remove(c *owned) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.children[c]
+	delete(o.children, c)
+	return ok
+}
+
+// LeakedScopes counts the scopes that the garbage collector found before they were closed, and that were freed since; that
+// happens when the next scope is made or closed. One that owned nothing does not count, nor one that was freed with its
+// parent.
 func LeakedScopes() int64 { return lostCount.Load() }
 
 // LiveTensors counts the tensor handles that exist in the process.
 func LiveTensors() int64 { return ctorch.LiveTensors() }
 
-// LiveBytes is the sum of their elements' bytes. A view counts as if it owned its elements.
+// LiveBytes is the sum of their elements' bytes. A view counts as if it owned its elements; a tensor whose type or size is
+// changed in place while it is referred to twice makes the sum inexact.
 func LiveBytes() int64 { return ctorch.LiveBytes() }
 
 // NewScope returns a scope without a parent.
@@ -106,24 +123,26 @@ func NewScope() *Scope {
 	if invariants {
 		s.made = caller()
 	}
-	s.cleanup = runtime.AddCleanup(s, func(o *owned) {
-		if o.empty() {
-			return
-		}
-		lostCount.Add(1)
-		lostMu.Lock()
-		lost = append(lost, o)
-		anyLost.Store(true)
-		lostMu.Unlock()
-	}, s.own)
+	s.cleanup = runtime.AddCleanup(s, lose, s.own)
 	return s
+}
+
+func lose(o *owned) {
+	lostMu.Lock()
+	if o.parent == nil {
+		lost = slices.Insert(lost, 0, o) // before its children, which are freed with it
+	} else {
+		lost = append(lost, o)
+	}
+	anyLost.Store(true)
+	lostMu.Unlock()
 }
 
 // Child returns a scope inside s: results of its tensors and those of s belong to it, and closing s closes it.
 // It panics if s is closed.
 func (s *Scope) Child() *Scope {
 	s.check("Child")
-	c := &Scope{own: &owned{}, parent: s, depth: s.depth + 1}
+	c := &Scope{own: &owned{parent: s.own}, parent: s, depth: s.depth + 1}
 	if invariants {
 		c.made = caller()
 	}
@@ -133,6 +152,7 @@ func (s *Scope) Child() *Scope {
 	}
 	s.own.children[c.own] = struct{}{}
 	s.own.mu.Unlock()
+	c.cleanup = runtime.AddCleanup(c, lose, c.own)
 	return c
 }
 
@@ -153,16 +173,11 @@ func (s *Scope) Close() {
 	if s.own.closed {
 		return
 	}
-	s.own.free()
-	s.slab = nil
-	if s.parent == nil {
-		s.cleanup.Stop()
-	} else {
-		o := s.parent.own
-		o.mu.Lock()
-		delete(o.children, s.own)
-		o.mu.Unlock()
+	s.cleanup.Stop()
+	if s.parent == nil || s.parent.own.remove(s.own) {
+		s.own.free()
 	}
+	s.slab = nil
 	freeLost()
 }
 
@@ -203,7 +218,8 @@ func (s *Scope) Use(t *Tensor) *Tensor {
 	return s.adopt(h)
 }
 
-// Adopt moves t from its scope to s and returns it; s may be sealed. t outlives its former scope.
+// Adopt moves t from its scope to s and returns it; s may be sealed. t outlives its former scope. (While t is referred to,
+// the garbage collector does not find the former scope if that is lost: close scopes.)
 func (s *Scope) Adopt(t *Tensor) *Tensor {
 	s.check("Adopt")
 	h := t.handle("Adopt")

@@ -313,8 +313,9 @@ func TestLostScopes(t *testing.T) {
 		t.Fatal("nothing was lost")
 	}
 	collect(t, func() bool { return torch.LiveTensors() == tensors })
-	if got := torch.LeakedScopes() - leaked; got != 5 {
-		t.Errorf("got %d leaked scopes vs 5", got)
+	// Five, and up to two inside each that the garbage collector may have found first.
+	if got := torch.LeakedScopes() - leaked; got < 5 || got > 15 {
+		t.Errorf("got %d leaked scopes vs 5 to 15", got)
 	}
 	if torch.LiveBytes() != bytes {
 		t.Errorf("got %d bytes vs %d", torch.LiveBytes(), bytes)
@@ -332,6 +333,47 @@ func TestLostScopes(t *testing.T) {
 	if got := torch.LeakedScopes() - leaked; got != 0 {
 		t.Errorf("got %d leaked scopes vs 0", got)
 	}
+}
+
+//go:noinline
+func loseChildren(s *torch.Scope, n int) {
+	for range n {
+		s.Child().Ones([]int64{1000})
+	}
+}
+
+// A child that is lost is freed while its parent lives, and the parent's own tensors are not.
+func TestLostChildren(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	x := vec(s, 1, 2)
+	tensors, leaked := torch.LiveTensors(), torch.LeakedScopes()
+	loseChildren(s, 20)
+	collect(t, func() bool { return torch.LiveTensors() == tensors })
+	if got := torch.LeakedScopes() - leaked; got != 20 {
+		t.Errorf("got %d leaked scopes vs 20", got)
+	}
+	if got := x.Sum().Float64(); got != 3 {
+		t.Errorf("got %v vs 3", got)
+	}
+}
+
+// A parent may be closed while its lost children are being freed on another goroutine: each is freed once.
+func TestLostChildrenOfClosedParents(t *testing.T) {
+	tensors := torch.LiveTensors()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				s := torch.NewScope()
+				loseChildren(s, 4)
+				runtime.GC()
+				s.Close()
+			}
+		})
+	}
+	wg.Wait()
+	collect(t, func() bool { return torch.LiveTensors() == tensors })
 }
 
 // A tensor that is in use keeps its scope.

@@ -55,6 +55,11 @@ int ct_tensor_info(ct_handle h, ct_info *o, char **msg) {
   });
 }
 
+// Any other byte than 0 and 1 in a bool is undefined behaviour, in C++ and in Go.
+static void ct_normalize_bool(void *data, int64_t n) {
+  for (auto *b = static_cast<uint8_t *>(data), *end = b + n; b != end; b++) *b = *b != 0;
+}
+
 int ct_tensor_from_bytes(const void *data, int64_t nbytes, int dtype, const int64_t *sizes, int dim, int device,
                          ct_handle *out, char **msg) {
   CT_GUARD({
@@ -64,8 +69,7 @@ int ct_tensor_from_bytes(const void *data, int64_t nbytes, int dtype, const int6
     if (want != nbytes)
       throw ct::bad_argument("got " + std::to_string(nbytes) + " bytes vs " + std::to_string(want) + " for the shape");
     if (nbytes) std::memcpy(t.data_ptr(), data, nbytes);
-    if (type == at::kBool) // any other byte than 0 and 1 is undefined behaviour, in Go too
-      for (auto *b = static_cast<uint8_t *>(t.data_ptr()), *end = b + nbytes; b != end; b++) *b = *b != 0;
+    if (type == at::kBool) ct_normalize_bool(t.data_ptr(), nbytes);
     c10::Device d = ct::device_of(device);
     *out = ct::wrap(d.is_cpu() ? t : t.to(d));
   });
@@ -73,11 +77,14 @@ int ct_tensor_from_bytes(const void *data, int64_t nbytes, int dtype, const int6
 
 int ct_tensor_to_bytes(ct_handle h, void *dst, int64_t nbytes, char **msg) {
   CT_GUARD({
-    at::Tensor t = ct::borrow(h).detach().to(at::kCPU).contiguous();
+    at::Tensor t = ct::borrow(h).detach();
+    if (t._is_zerotensor()) t = t.clone(); // has no memory
+    t = t.to(at::kCPU).contiguous().resolve_conj().resolve_neg(); // conj() and views of it negate when they are read
     int64_t have = ct::bytes_of(t.unsafeGetTensorImpl());
     if (have != nbytes)
       throw ct::bad_argument("got room for " + std::to_string(nbytes) + " bytes vs " + std::to_string(have));
     if (nbytes) std::memcpy(dst, t.data_ptr(), nbytes);
+    if (t.scalar_type() == at::kBool) ct_normalize_bool(dst, nbytes);
   });
 }
 
