@@ -230,6 +230,14 @@ func (m *Module) Methods() ([]string, error) {
 	return l, m.fail("methods", err)
 }
 
+// Ops returns the names of the operators that a method uses, with those of the methods it calls, sorted: "aten::conv2d",
+// "prim::If" and so on.
+func (m *Module) Ops(method string) ([]string, error) {
+	t, err := ctorch.JITOps(m.ptr(), method)
+	runtime.KeepAlive(m)
+	return strings.Fields(t), m.fail("ops", err)
+}
+
 // Schema returns a method's arguments and results as TorchScript writes them.
 func (m *Module) Schema(method string) (string, error) {
 	t, err := ctorch.JITSchema(m.ptr(), method)

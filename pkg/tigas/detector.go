@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -57,9 +58,12 @@ func OpenBytes(s *torch.Scope, data []byte, name string, o OpenOptions) (*Detect
 	if o.Width == 0 {
 		o.Width = o.Height
 	}
-	sum := sha256.Sum256(data)
-	d := &Detector{Name: name, SHA256: hex.EncodeToString(sum[:]), device: o.Device}
+	sum := make(chan [sha256.Size]byte, 1)
+	go func() { sum <- sha256.Sum256(data) }() // while libtorch reads them: a detector may have 66 MB
+	d := &Detector{Name: name, device: o.Device}
 	err := d.load(s, data, o)
+	hash := <-sum
+	d.SHA256 = hex.EncodeToString(hash[:])
 	if err != nil {
 		return nil, fmt.Errorf("tigas: detector %s: %w", name, err)
 	}
@@ -78,8 +82,9 @@ func (d *Detector) load(s *torch.Scope, data []byte, o OpenOptions) error {
 		return unprefix(err)
 	}
 	var pick string
-	err = work.Scoped(func(w *torch.Scope) error {
-		out, err := m.Forward(probes(w, o)[0].image)
+	err = work.Scoped(func(w *torch.Scope) (err error) {
+		var out any
+		torch.NoGrad(func() { out, err = m.Forward(probes(w, o)[0].image) })
 		if err != nil {
 			return fmt.Errorf("cannot take images [N 3 %d %d]: %s", o.Height, o.Width, unprefix(err))
 		}
@@ -118,7 +123,7 @@ func freeze(m *jit.Module) error {
 // reduce returns a module in s that computes one expression of m and nothing besides, frozen.
 //
 // Freezing drops detach() as if it did nothing, so that a network that cuts gradients on purpose would get other ones.
-// Hence the comparison: where the gradients differ, the module is used as it was written.
+// Hence the comparison for networks that do: where the gradients differ, the module is used as it was written.
 func reduce(s *torch.Scope, m *jit.Module, expr string, o OpenOptions) (*jit.Module, error) {
 	source := "def forward(self, x: Tensor) -> Tensor:\n    return " + expr + "\n"
 	work := torch.NewScope()
@@ -130,6 +135,9 @@ func reduce(s *torch.Scope, m *jit.Module, expr string, o OpenOptions) (*jit.Mod
 	frozen, err := written.Freeze(s)
 	if err != nil {
 		return m.Wrap(s, source) // some modules cannot be frozen; they are slower, not wrong
+	}
+	if ops, err := written.Ops("forward"); err == nil && !slices.ContainsFunc(ops, cuts) {
+		return frozen, nil
 	}
 	same := false
 	err = torch.Scoped(func(w *torch.Scope) error {
@@ -154,6 +162,12 @@ func reduce(s *torch.Scope, m *jit.Module, expr string, o OpenOptions) (*jit.Mod
 		return m.Wrap(s, source)
 	}
 	return frozen, nil
+}
+
+// cuts tells whether an operator may end a gradient on purpose: detach, no_grad (prim::Enter) and their like.
+func cuts(op string) bool {
+	return op == "prim::Enter" || strings.Contains(op, "detach") || strings.Contains(op, "requires_grad") ||
+		strings.Contains(op, "grad_enabled") || op == "prim::data" || op == "aten::data" || strings.Contains(op, "set_data")
 }
 
 // gradient is that of the sum of the scores with respect to x, or an error that says why there is none.

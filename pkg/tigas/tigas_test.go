@@ -196,6 +196,29 @@ func TestRefusedDetectors(t *testing.T) {
 	require.Equal(t, before, torch.LiveTensors())
 }
 
+// A network that cuts gradients on purpose keeps its own, whatever freezing makes of it.
+func TestCutGradientsStayCut(t *testing.T) {
+	for name, body := range map[string]string{
+		"detach":  "    y = x * 3.\n    return torch.sigmoid((y.detach() * y).mean([1, 2, 3]))\n",
+		"neither": "    return torch.sigmoid((x * x).mean([1, 2, 3]))\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := torch.NewScope()
+			defer s.Close()
+			m, err := jit.Load(s, script(t, "def forward(self, x: Tensor):\n"+body), torch.CPU)
+			require.NoError(t, err)
+			d, err := Open(s, script(t, "def forward(self, x: Tensor):\n"+body), OpenOptions{})
+			require.NoError(t, err)
+			x := probes(s, OpenOptions{Height: 16, Width: 16})[1].image.Detach().Clone().RequiresGrad(true)
+			want, err := gradient(m, x)
+			require.NoError(t, err)
+			got, err := gradient(d.score, x)
+			require.NoError(t, err)
+			require.InDeltaSlice(t, want.Reshape(-1).Float32s(), got.Reshape(-1).Float32s(), 1e-9)
+		})
+	}
+}
+
 func TestOwnNetworkAsDetector(t *testing.T) {
 	s := torch.NewScope()
 	defer s.Close()

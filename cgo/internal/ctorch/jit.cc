@@ -3,10 +3,13 @@
 
 #include <ATen/core/Generator.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <set>
 #include <sstream>
 #include <streambuf>
 #include <vector>
@@ -135,6 +138,25 @@ int ct_jit_methods(void *m, char **text, char **msg) {
   CT_GUARD({
     std::string s;
     for (const auto &f : mod(m).get_methods()) s += f.name() + "\n";
+    *text = ct::dup(s);
+  });
+}
+
+static void ops_of(torch::jit::Block *b, std::set<std::string> *names) {
+  for (torch::jit::Node *n : b->nodes()) {
+    names->insert(n->kind().toQualString());
+    for (torch::jit::Block *inner : n->blocks()) ops_of(inner, names);
+  }
+}
+
+int ct_jit_ops(void *m, const char *method, char **text, char **msg) {
+  CT_GUARD({
+    auto graph = mod(m).get_method(method).graph()->copy();
+    torch::jit::Inline(*graph);
+    std::set<std::string> names;
+    ops_of(graph->block(), &names);
+    std::string s;
+    for (const auto &name : names) s += name + "\n";
     *text = ct::dup(s);
   });
 }

@@ -94,6 +94,15 @@ func JITMethods(m Module) ([]string, error) {
 	return strings.Fields(takeText(t)), failed(rc, msg)
 }
 
+// JITOps returns the names of what a method's graph consists of, one a line.
+func JITOps(m Module, method string) (string, error) {
+	n := C.CString(method)
+	defer C.free(unsafe.Pointer(n))
+	var t, msg *C.char
+	rc := C.ct_jit_ops(unsafe.Pointer(m), n, &t, &msg)
+	return takeText(t), failed(rc, msg)
+}
+
 // JITSchema returns a method's schema.
 func JITSchema(m Module, method string) (string, error) {
 	n := C.CString(method)

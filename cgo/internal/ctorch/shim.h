@@ -118,6 +118,7 @@ int ct_jit_train(void *m, int on, char **msg);
 int ct_jit_is_training(void *m, int *on, char **msg);
 int ct_jit_to(void *m, int device, int dtype, char **msg); /* dtype: of floating-point tensors; < 0: unchanged */
 int ct_jit_methods(void *m, char **text, char **msg);
+int ct_jit_ops(void *m, const char *method, char **text, char **msg); // one name a line
 int ct_jit_schema(void *m, const char *method, char **text, char **msg);
 int ct_jit_tensors(void *m, int buffers, ct_handle **handles, char **names, int *n, char **msg);
 int ct_jit_call(void *m, const char *method, const ct_val *args, int nargs, const int64_t *words, const char *bytes,
