@@ -27,7 +27,7 @@ def ours():
     run = os.path.join(scratch, "run")
     shutil.rmtree(run, ignore_errors=True)
     kimg = BATCH * 5 * STEPS / 1000
-    _, lines, peak = measured([binary, "gan", "--resolution", str(RES), "--batch", str(BATCH), "--latent", "64", "--ngf", "16",
+    _, lines, peak = measured([binary, "gan", "--data", os.path.join(scratch, "pictures"), "--resolution", str(RES), "--batch", str(BATCH), "--latent", "64", "--ngf", "16",
         "--ndf", "16", "--tigas-model", detector, "--tigas-weight", "0.1", "--tigas-warmup", "0", "--ema-kimg", "0", "--grid", "2",
         "--kimg", str(kimg), "--tick", "0.0001", "--snap", "1000", "--threads", str(THREADS), "--out", run])
     ticks = [t for t, l in lines if l.startswith("tick")]

@@ -14,4 +14,5 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 go build -o "$dir/native" ./bench/native
 "$dir/native" detector "$dir/detector.pt"
+"$dir/native" pictures "$dir/pictures"
 $python bench/compare.py bin/tigas-train "$dir/native" "$dir/detector.pt" "$dir"

@@ -1,13 +1,16 @@
-// Command native is the Go side of `make bench`: it writes a full-size detector with random weights, and times a small
-// operation.
+// Command native is the Go side of `make bench`: it writes a full-size detector with random weights and pictures to train
+// on, and times a small operation.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/data"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/tigas/network"
 )
 
@@ -32,10 +35,30 @@ func run(args []string) error {
 			}
 			return m.Save(args[1])
 		})
+	case len(args) == 2 && args[0] == "pictures":
+		return pictures(args[1])
 	case len(args) == 1 && args[0] == "smallop":
 		return smallOp()
 	}
-	return fmt.Errorf("usage: native detector FILE | native smallop")
+	return fmt.Errorf("usage: native detector FILE | native pictures FOLDER | native smallop")
+}
+
+// pictures writes as many as the Python script keeps in memory: 16 batches of 8.
+func pictures(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	set := data.NewDemo(64, false)
+	for i := range 16 * 8 {
+		img, err := set.Image(i)
+		if err != nil {
+			return err
+		}
+		if err = monitor.WritePNG(filepath.Join(dir, fmt.Sprintf("%03d.png", i)), img); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // smallOp prints the nanoseconds of one 8 x 8 addition, its result freed by a scope: the best of several repetitions.
