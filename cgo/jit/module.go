@@ -1,7 +1,6 @@
 package jit
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -42,7 +41,8 @@ func (m *Module) ptr() ctorch.Module {
 }
 
 // Load reads a TorchScript file, as torch.jit.save writes it, onto a device. The module belongs to s.
-// A file that is not TorchScript gives an error that says what it seems to be.
+// A file that is not TorchScript, or is damaged, gives an error that says what it seems to be. TorchScript is a program: load
+// files from people whom you trust, as with Python.
 func Load(s *torch.Scope, path string, d torch.Device) (*Module, error) {
 	torch.CheckScope(s, "jit")
 	data, err := os.ReadFile(path)
@@ -55,7 +55,7 @@ func Load(s *torch.Scope, path string, d torch.Device) (*Module, error) {
 // LoadBytes is Load from memory. name stands for the file's path in error texts.
 func LoadBytes(s *torch.Scope, data []byte, d torch.Device, name string) (*Module, error) {
 	torch.CheckScope(s, "jit")
-	if err := sniff(data); err != nil {
+	if err := check(data); err != nil {
 		return nil, fmt.Errorf("jit: load %s: %w", name, err)
 	}
 	m, err := ctorch.JITLoad(data, torch.DeviceCode(d))
@@ -128,6 +128,9 @@ func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, er
 			kinds = append(kinds, int32(kind))
 		}
 	}
+	if err := checkSource(source); err != nil {
+		return nil, fmt.Errorf("jit: define: %w", err)
+	}
 	m, err := ctorch.JITDefine(names, handles, kinds, nil, source)
 	runtime.KeepAlive(params)
 	runtime.KeepAlive(buffers)
@@ -142,9 +145,13 @@ func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, er
 //	def forward(self, x: Tensor) -> Tensor:
 //	    return self.net.forward(x)[0]
 //
-// It is in m's mode. Freezing it inlines m and drops what the source does not use.
+// It is in m's mode. Freezing it inlines m and drops what the source does not use. The wrapper's class, some kilobytes,
+// stays with m: wrap once and not in a loop.
 func (m *Module) Wrap(s *torch.Scope, source string) (*Module, error) {
 	torch.CheckScope(s, "jit")
+	if err := checkSource(source); err != nil {
+		return nil, fmt.Errorf("jit: wrap: %w", err)
+	}
 	w, err := ctorch.JITDefine(nil, nil, nil, m.ptr(), source)
 	runtime.KeepAlive(m)
 	if err != nil {
@@ -171,7 +178,7 @@ func (m *Module) Freeze(s *torch.Scope) (*Module, error) {
 	return own(s, f, m.name), nil
 }
 
-// Clone returns a deep copy in s, with tensors of its own.
+// Clone returns a deep copy in s, with tensors of its own that require gradients where m's do, and have none yet.
 func (m *Module) Clone(s *torch.Scope) (*Module, error) {
 	torch.CheckScope(s, "jit")
 	c, err := ctorch.JITClone(m.ptr())
@@ -276,21 +283,6 @@ func reason(err error) string {
 		msg = msg[i+len("RuntimeError: "):]
 	}
 	msg, _, _ = strings.Cut(msg, "Exception raised from")
+	msg, _, _ = strings.Cut(msg, " frame #") // of C++
 	return strings.Join(strings.Fields(msg), " ")
-}
-
-// sniff tells apart what people hand over by mistake.
-func sniff(data []byte) error {
-	const want = "want a TorchScript file, as torch.jit.save writes it"
-	switch {
-	case len(data) == 0:
-		return errors.New("got an empty file; " + want)
-	case bytes.HasPrefix(data, []byte("\x80\x02")):
-		return errors.New("got a pickle of an old torch.save; " + want)
-	case !bytes.HasPrefix(data, []byte("PK\x03\x04")):
-		return errors.New("got neither a TorchScript archive nor a checkpoint; " + want)
-	case !bytes.Contains(data, []byte("constants.pkl")):
-		return errors.New("got a torch.save checkpoint (weights only, no code); " + want)
-	}
-	return nil
 }

@@ -100,6 +100,7 @@ func tidy(msg string) string {
 		lines[i] = strings.TrimSpace(lines[i])
 	}
 	msg = strings.Join(lines, " ")
+	msg, _, _ = strings.Cut(msg, " frame #") // of C++
 	if i := strings.Index(msg, "Exception raised from"); i > 0 {
 		msg = strings.TrimSpace(msg[:i])
 	}

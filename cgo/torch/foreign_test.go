@@ -71,3 +71,12 @@ func TestArgumentsThatLibtorchDoesNotCheck(t *testing.T) {
 		says(t, torch.Try(func() { x.ToDevice(torch.CUDA(i)) }), "vs an index from 0 to 127")
 	}
 }
+
+func TestLimitsOfSettings(t *testing.T) {
+	for _, n := range []int{-1, 0, 1025, 1<<32 + 3} {
+		says(t, torch.SetNumThreads(n), "vs 1 to 1024")
+	}
+	for _, d := range []torch.DType{torch.Int64, torch.Float32, torch.Bool} {
+		says(t, torch.Try(func() { torch.Autocast(torch.CUDA(0), d, func() {}) }), "Autocast: got "+d.String())
+	}
+}

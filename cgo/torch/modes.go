@@ -18,7 +18,11 @@ func EnableGrad(f func()) {
 
 // Autocast runs f with mixed precision on a device: matrix products and convolutions in dtype (BFloat16 or Float16),
 // sums and losses in float32, as torch.autocast does. DefaultDType switches autocast off inside another region.
+// It panics for other types.
 func Autocast(d Device, dtype DType, f func()) {
+	if dtype != BFloat16 && dtype != Float16 && dtype != DefaultDType {
+		panicf("Autocast", nil, "got %s vs bfloat16 or float16", dtype)
+	}
 	region(func(m *ctorch.Modes) {
 		on := int32(0)
 		if dtype != DefaultDType {

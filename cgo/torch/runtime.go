@@ -63,8 +63,13 @@ func LoadTrace() string {
 func RetainHostMemory() bool { return ctorch.RetainHostMemory() }
 
 // SetNumThreads sets how many threads one operation may use. Call it before the first operation: libtorch keeps threads
-// that it has started, for every goroutine that ever computed.
-func SetNumThreads(n int) error { return wrapError("SetNumThreads", ctorch.SetThreads(n)) }
+// that it has started, for every goroutine that ever computed. It returns an error unless n is from 1 to 1024.
+func SetNumThreads(n int) error {
+	if n < 1 || n > 1024 { // libtorch starts them all at once, and may never come back
+		return &Error{Op: "SetNumThreads", Msg: fmt.Sprintf("got %d threads vs 1 to 1024", n)}
+	}
+	return wrapError("SetNumThreads", ctorch.SetThreads(n))
+}
 
 // NumThreads is how many threads one operation may use.
 func NumThreads() int { return ctorch.Threads() }

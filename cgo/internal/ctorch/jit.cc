@@ -9,6 +9,7 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <map>
 #include <set>
 #include <sstream>
 #include <streambuf>
@@ -115,7 +116,26 @@ int ct_jit_save(void *m, void **data, int64_t *n, char **msg) {
 }
 
 int ct_jit_freeze(void *m, void **out, char **msg) { CT_GUARD({ *out = new Module(torch::jit::freeze(mod(m))); }); }
-int ct_jit_clone(void *m, void **out, char **msg) { CT_GUARD({ *out = new Module(mod(m).deepcopy()); }); }
+
+// deepcopy clones tensors as any operation does: recorded, the copies would be results of the originals; unrecorded, they
+// lose requires_grad.
+int ct_jit_clone(void *m, void **out, char **msg) {
+  CT_GUARD({
+    at::NoGradGuard plain;
+    auto c = std::make_unique<Module>(mod(m).deepcopy());
+    auto settle = [](auto from, auto to) {
+      auto f = from.begin();
+      for (const at::Tensor &t : to) {
+        t.requires_grad_((*f).requires_grad());
+        ++f;
+      }
+    };
+    settle(mod(m).parameters(), c->parameters());
+    settle(mod(m).buffers(), c->buffers());
+    *out = c.release();
+  });
+}
+
 int ct_jit_train(void *m, int on, char **msg) { CT_GUARD({ mod(m).train(on != 0); }); }
 
 int ct_jit_is_training(void *m, int *on, char **msg) {
@@ -124,10 +144,17 @@ int ct_jit_is_training(void *m, int *on, char **msg) {
 
 int ct_jit_to(void *m, int device, int dtype, char **msg) {
   CT_GUARD({
-    // Not Module::to, which converts integers too.
+    // Not Module::to, which converts integers too. Tensors that are the same memory stay that.
+    std::map<std::pair<void *, at::ScalarType>, at::Tensor> moved;
     auto move = [&](const at::Tensor &t) {
       auto type = dtype >= 0 && t.is_floating_point() ? static_cast<at::ScalarType>(dtype) : t.scalar_type();
-      t.set_data(t.detach().to(ct::device_of(device), type));
+      at::Tensor plain = t.detach();
+      if (plain.scalar_type() == type && plain.device() == ct::device_of(device)) return;
+      at::Tensor &to = moved[{plain.numel() ? plain.data_ptr() : t.unsafeGetTensorImpl(), plain.scalar_type()}];
+      if (!to.defined() || to.sizes() != plain.sizes() || to.strides() != plain.strides())
+        to = plain.to(ct::device_of(device), type);
+      if (t.grad().defined()) t.mutable_grad() = t.grad().to(ct::device_of(device), type);
+      t.set_data(to);
     };
     for (const at::Tensor &t : mod(m).parameters()) move(t);
     for (const at::Tensor &t : mod(m).buffers()) move(t);
