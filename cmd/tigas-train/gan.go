@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -208,6 +209,11 @@ func runGAN(ctx context.Context, stderr, stdout io.Writer, g trainers.GANOptions
 	if err = run.WriteConfig(cfg); err != nil {
 		return coded(exitOutput, err)
 	}
+	inSnapshot, err := json.Marshal(cfg)
+	if err != nil {
+		return err
+	}
+	r.Config = string(inSnapshot)
 
 	console.Message("data      %s: %d pictures at %dx%d", set.Name(), set.Len(), d.Resolution, d.Resolution)
 	console.Message("networks  %s", gan.Summary())

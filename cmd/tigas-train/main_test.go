@@ -102,6 +102,7 @@ func TestBadInput(t *testing.T) {
 		{"sample nothing", []string{"sample"}, exitUsage, "one argument"},
 		{"sample no run", []string{"sample", dir + "/empty"}, exitSnapshot, "no run folder"},
 		{"sample without snapshot", []string{"sample", dir + "/run"}, exitSnapshot, "no snapshot"},
+		{"sample a text file", []string{"sample", text}, exitSnapshot, "safetensors"},
 		{"sample to a jpeg", []string{"sample", dir + "/run", "--out", dir + "/g.jpg"}, exitUsage, "vs a .png file or a folder"},
 		{"score nothing", []string{"score"}, exitUsage, "pictures"},
 		{"score missing", []string{"score", dir + "/p.png"}, exitData, "no such file"},
@@ -165,6 +166,18 @@ func TestRunSampleScore(t *testing.T) {
 	img, err := png.Decode(bytes.NewReader(first))
 	require.NoError(t, err)
 	require.Greater(t, img.Bounds().Dx(), 500)
+
+	// A snapshot alone is enough.
+	snapshots, err := filepath.Glob(filepath.Join(out, "snapshots", "*.safetensors"))
+	require.NoError(t, err)
+	alone := filepath.Join(t.TempDir(), "a.safetensors")
+	require.NoError(t, os.Rename(snapshots[len(snapshots)-1], alone))
+	code, _, stderr = call("sample", alone, "--n", "6", "--seed", "1", "--out", grid, "--threads", "1")
+	require.Equal(t, exitOK, code, stderr)
+	data, err := os.ReadFile(grid)
+	require.NoError(t, err)
+	require.Equal(t, first, data)
+	require.NoError(t, os.Rename(alone, snapshots[len(snapshots)-1]))
 
 	pictures := filepath.Join(dir, "pictures")
 	code, _, stderr = call("sample", out, "--n", "3", "--out", pictures, "--threads", "1")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,9 +27,9 @@ func newSample() *cobra.Command {
 		Use:   "sample RUN",
 		Short: "Draw pictures with the generator of a run",
 		Long: `Draw pictures with the generator of a run folder (its newest snapshot) or of one
-snapshot in it, and write them as a grid, or one by one when --out is a folder.`,
+snapshot file, and write them as a grid, or one by one when --out is a folder.`,
 		Example: `  tigas-train sample runs/a --n 64 --seed 1 --out grid.png
-  tigas-train sample runs/a/snapshots/network-snapshot-000200.safetensors --out grid.png
+  tigas-train sample network-snapshot-000200.safetensors --out grid.png
   tigas-train sample runs/a --n 1000 --out pictures/`,
 		Args: oneArg("a run folder or a snapshot"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,13 +63,9 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 	if err != nil {
 		return err
 	}
-	run, file, err := findSnapshot(path)
+	file, err := findSnapshot(path)
 	if err != nil {
 		return err
-	}
-	var cfg ganConfig
-	if err = run.ReadConfig(&cfg); err != nil {
-		return coded(exitSnapshot, err)
 	}
 	folder := out
 	toGrid := strings.EqualFold(filepath.Ext(out), ".png")
@@ -79,9 +76,13 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 		return coded(exitOutput, err)
 	}
 	return torch.Scoped(func(root *torch.Scope) error {
-		tensors, _, err := checkpoint.Load(root, file, device)
+		tensors, meta, err := checkpoint.Load(root, file, device)
 		if err != nil {
 			return coded(exitSnapshot, err)
+		}
+		var cfg ganConfig
+		if err = json.Unmarshal([]byte(meta["config"]), &cfg); err != nil || cfg.Command != "gan" {
+			return coded(exitSnapshot, fmt.Errorf("%s is no snapshot of a run: its header has no configuration", file))
 		}
 		gen, err := trainers.LoadGenerator(root, cfg.GAN, tensors, device)
 		if err != nil {
@@ -128,24 +129,21 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 	})
 }
 
-// findSnapshot returns the run and the snapshot's file for a run folder or a file in one.
-func findSnapshot(path string) (*checkpoint.Run, string, error) {
+// findSnapshot returns the newest snapshot of a run folder; a file is one itself.
+func findSnapshot(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, "", coded(exitSnapshot, err)
+		return "", coded(exitSnapshot, err)
 	}
-	dir := path
 	if !info.IsDir() {
-		dir = filepath.Dir(filepath.Dir(path))
+		return path, nil
 	}
-	run, err := checkpoint.Open(dir)
+	run, err := checkpoint.Open(path)
 	if err != nil {
-		return nil, "", coded(exitSnapshot, err)
+		return "", coded(exitSnapshot, err)
 	}
-	if info.IsDir() {
-		path, err = run.Latest()
-	}
-	return run, path, coded(exitSnapshot, err)
+	path, err = run.Latest()
+	return path, coded(exitSnapshot, err)
 }
 
 func oneArg(what string) cobra.PositionalArgs {

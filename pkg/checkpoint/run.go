@@ -95,21 +95,6 @@ func (r *Run) WriteConfig(v any) error {
 	})
 }
 
-// ReadConfig reads config.json into v. Unknown fields are refused: they come from another version.
-func (r *Run) ReadConfig(v any) error {
-	f, err := os.Open(r.config())
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	defer f.Close()
-	d := json.NewDecoder(f)
-	d.DisallowUnknownFields()
-	if err = d.Decode(v); err != nil {
-		return fmt.Errorf("checkpoint: %s: %w", r.config(), err)
-	}
-	return nil
-}
-
 // Snapshot is the path of the snapshot at kimg thousand images.
 func (r *Run) Snapshot(kimg float64) string {
 	return filepath.Join(r.Dir, "snapshots", fmt.Sprintf("network-snapshot-%06d.safetensors", int64(kimg+0.5)))

@@ -33,6 +33,7 @@ type RunOptions struct {
 	Grid     int     `json:"grid"`      // pictures along each side of the sample grid; 0: 8
 	Seed     int64   `json:"seed"`
 
+	Config  string             `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
 	Device  torch.Device       `json:"-"`
 	Loader  *data.Loader       `json:"-"`
 	Out     *checkpoint.Run    `json:"-"`
@@ -218,7 +219,7 @@ func (l *loop) snapshot() error {
 		return err
 	}
 	return checkpoint.Save(l.o.Out.Snapshot(l.kimg()), l.f.Tensors(), map[string]string{
-		"step": fmt.Sprint(l.p.Step), "images": fmt.Sprint(l.p.Images), "format": "tigas-train 1",
+		"step": fmt.Sprint(l.p.Step), "images": fmt.Sprint(l.p.Images), "format": "tigas-train 1", "config": l.o.Config,
 	})
 }
 
