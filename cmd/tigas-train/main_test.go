@@ -97,6 +97,7 @@ func TestBadInput(t *testing.T) {
 			detectorFile(t, "torch.sigmoid(x.reshape(-1, 3 * 256 * 256).mean(1))")}, exitData, "[N 3 32 32]"},
 		{"nan detector", []string{"gan", "--tigas-weight", "1", "--tigas-model",
 			detectorFile(t, "torch.log(x.mean([1, 2, 3]) - 2.)")}, exitData, "NaN"},
+		{"scale to nothing", []string{"gan", "--tigas-weight", "0.1", "--tigas-scales", "1,0.01"}, exitUsage, "at the scale 0.01"},
 		{"out is a file", []string{"gan", "--out", text + "/run"}, exitOutput, "not a directory"},
 		{"out holds a run", []string{"gan", "--out", dir + "/run"}, exitOutput, "already holds a run"},
 		{"sample nothing", []string{"sample"}, exitUsage, "one argument"},

@@ -135,6 +135,29 @@ func (d *Detector) formed(x *torch.Tensor, f Form) (loss, score *torch.Tensor) {
 	return s.Mean().RSubScalar(1), s
 }
 
+// Check returns an error that names the scale at which d cannot score images of height h and width w, so that a run is
+// refused before training and not when the term sets in. It runs the network once for each scale but 1.
+func (o LossOptions) Check(d *Detector, h, w int) error {
+	if err := o.Validate(d); err != nil {
+		return err
+	}
+	defer d.calls.Store(d.calls.Load())
+	for _, f := range o.Scales {
+		if f == 1 {
+			continue // seen when it was opened
+		}
+		err := torch.Scoped(func(s *torch.Scope) error {
+			x := s.Full([]int64{probeBatch, 3, int64(h), int64(w)}, 0.5, torch.Options{Device: d.device})
+			torch.NoGrad(func() { d.Score(resized(x, f, !o.NoAntialias)) })
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("tigas: detector %s cannot score images of %d x %d at the scale %g: %w", d.Name, h, w, f, unprefix(err))
+		}
+	}
+	return nil
+}
+
 // resized scales height and width, rounding down as torch's interpolate does.
 func resized(x *torch.Tensor, f float64, antialias bool) *torch.Tensor {
 	h, w := int64(math.Floor(float64(x.Size(2))*f)), int64(math.Floor(float64(x.Size(3))*f))

@@ -39,6 +39,11 @@ func NewGAN(root *torch.Scope, init *torch.Generator, o GANOptions, device torch
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if d := o.Term.Detector; d != nil {
+		if err := o.Term.Options.Check(d, o.Resolution, o.Resolution); err != nil {
+			return nil, err
+		}
+	}
 	g := &GAN{o: o, device: device}
 	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
 	pair, err := models.NewGAN(b, o.Arch, o.config())
