@@ -325,10 +325,21 @@ func (l *Loader) Resolution() int { return l.o.Transform.Resolution }
 // replaced as in training.
 func (l *Loader) Sample(n int) ([]byte, error) {
 	pix := make([]byte, int64(n)*l.bytes())
-	for i := range int64(n) {
-		if err := l.fill(pix[i*l.bytes():(i+1)*l.bytes()], i); err != nil {
-			return nil, err
-		}
+	j := &job{done: make(chan struct{})}
+	j.left.Store(int64(n))
+	var next atomic.Int64
+	for range min(n, l.o.Workers) {
+		go func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				j.finish(l.fill(pix[i*l.bytes():(i+1)*l.bytes()], i))
+			}
+		}()
+	}
+	if n > 0 {
+		<-j.done
+	}
+	if err := j.err.Load(); err != nil {
+		return nil, *err
 	}
 	return pix, nil
 }
