@@ -214,13 +214,15 @@ func (l *loop) endTick() error {
 	return l.log.Tick(t)
 }
 
+// snapshot writes the weights, then pictures: on a disk that is nearly full the weights matter more.
 func (l *loop) snapshot() error {
-	if err := l.pictures(false); err != nil {
-		return err
-	}
-	return checkpoint.Save(l.o.Out.Snapshot(l.kimg()), l.f.Tensors(), map[string]string{
+	err := checkpoint.Save(l.o.Out.Snapshot(l.kimg()), l.f.Tensors(), map[string]string{
 		"step": fmt.Sprint(l.p.Step), "images": fmt.Sprint(l.p.Images), "format": "tigas-train 1", "config": l.o.Config,
 	})
+	if err != nil {
+		return err
+	}
+	return l.pictures(false)
 }
 
 // pictures draws the grid of samples at fixed latents, and first the grid of real pictures beside it.
