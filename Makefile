@@ -5,8 +5,8 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 BIN     := bin/tigas-train
 STATIC  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# Threads that spin while they wait take the cores that others need.
-export OMP_WAIT_POLICY = PASSIVE
+# Tests of several packages run at once: threads that spin while they wait take the cores that the others need.
+test check: export OMP_WAIT_POLICY = PASSIVE
 
 .PHONY: help libtorch build demo test check lint bench detector clean
 
