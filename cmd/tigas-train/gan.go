@@ -69,7 +69,7 @@ demo pictures, with the detector that is part of the program; the defaults are t
 			if g.Loss, err = trainers.ParseGANLoss(loss); err != nil {
 				return &hinted{code: exitUsage, err: err}
 			}
-			if err = noZero(cmd.Flags(), "kimg", "tick", "snap", "critic-steps", "g-lr", "d-lr", "beta2"); err != nil {
+			if err = noZero(cmd.Flags(), "kimg", "tick", "snap", "critic-steps", "g-lr", "d-lr", "beta2", "ngf", "ndf"); err != nil {
 				return err
 			}
 			g.Resolution = d.Resolution
@@ -86,8 +86,8 @@ demo pictures, with the detector that is part of the program; the defaults are t
 	d.register(f)
 	f.StringVar(&g.Arch, "arch", g.Arch, "networks: dcgan or resnet")
 	f.IntVar(&g.Latent, "latent", g.Latent, "length of the latent vector")
-	f.IntVar(&g.GenWidth, "ngf", g.GenWidth, "width of the generator, in channels")
-	f.IntVar(&g.CriticWidth, "ndf", g.CriticWidth, "width of the critic, in channels")
+	f.IntVar(&g.GenWidth, "ngf", g.GenWidth, "width of the generator, in channels (default by architecture: 64; resnet at 32: 256)")
+	f.IntVar(&g.CriticWidth, "ndf", g.CriticWidth, "width of the critic, in channels (default by architecture: 64; resnet at 32: 128)")
 	f.Float64Var(&g.EMAKimg, "ema-kimg", g.EMAKimg, "half-life of the averaged generator, in thousands of images; 0: none")
 
 	f.StringVar(&loss, "loss", loss, "wgan-gp, wgan-clip, nonsaturating, hinge, bce or tigas-only")

@@ -78,6 +78,16 @@ var Archs = func() []string {
 	return names
 }()
 
+// DefaultWidths are the widths that [Config] stands for with zeros; 0, 0 for an unknown architecture.
+func DefaultWidths(name string, resolution int) (ngf, ndf int) {
+	for _, a := range archs {
+		if a.name == name {
+			return a.ngf(resolution), a.ndf(resolution)
+		}
+	}
+	return 0, 0
+}
+
 // CriticNorms are the normalisations that a critic can have.
 var CriticNorms = []string{"none", "layer", "batch"}
 

@@ -3,7 +3,10 @@ package trainers
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
+	"github.com/tigas-train/tigas-train/pkg/models"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
@@ -13,8 +16,8 @@ type GANOptions struct {
 	Arch        string `json:"arch"`       // "dcgan" or "resnet"
 	Resolution  int    `json:"resolution"` // height and width: 32, 64 or 128
 	Latent      int    `json:"latent"`     // length of the latent vector
-	GenWidth    int    `json:"ngf"`        // channels of the generator's last hidden layer (DCGAN) or of all blocks (ResNet)
-	CriticWidth int    `json:"ndf"`        // likewise for the critic
+	GenWidth    int    `json:"ngf"`        // channels of the generator's last hidden layer; auto: by architecture, 64 or (ResNet at 32) 256
+	CriticWidth int    `json:"ndf"`        // of the critic's first layer; auto: 64 or (ResNet at 32) 128
 
 	Loss        GANLoss `json:"loss"`
 	CriticSteps int     `json:"critic_steps"` // critic updates before each generator update; auto: 5 for Wasserstein losses, 1 else
@@ -34,12 +37,12 @@ type GANOptions struct {
 // DefaultGANOptions are those of `tigas-train gan`.
 func DefaultGANOptions() GANOptions {
 	return GANOptions{
-		Arch: "dcgan", Resolution: 32, Latent: 128, GenWidth: 64, CriticWidth: 64,
+		Arch: "dcgan", Resolution: 32, Latent: 128,
 		Loss: WGANGP, GPLambda: 10, Clip: 0.01, Beta1: -1, EMAKimg: 10, Batch: 64,
 	}
 }
 
-// Resolve fills the fields that are left to the loss, as the papers have them: WGAN-GP Adam 1e-4 with betas (0, 0.9), WGAN
+// Resolve fills the widths that are left to the architecture, see [models.Config], and the fields that are left to the loss, as the papers have them: WGAN-GP Adam 1e-4 with betas (0, 0.9), WGAN
 // with clipping RMSprop 5e-5, the others Adam 2e-4 with betas (0.5, 0.999) as DCGAN.
 func (o GANOptions) Resolve() GANOptions {
 	lr, b1, b2, steps := 2e-4, 0.5, 0.999, 1
@@ -48,6 +51,13 @@ func (o GANOptions) Resolve() GANOptions {
 		lr, b1, b2, steps = 1e-4, 0, 0.9, 5
 	case WGANClip:
 		lr, b1, b2, steps = 5e-5, 0, 0.9, 5
+	}
+	ngf, ndf := models.DefaultWidths(o.Arch, o.Resolution)
+	if o.GenWidth == 0 {
+		o.GenWidth = ngf
+	}
+	if o.CriticWidth == 0 {
+		o.CriticWidth = ndf
 	}
 	if o.GenLR == 0 {
 		o.GenLR = lr
@@ -71,6 +81,9 @@ func (o GANOptions) Resolve() GANOptions {
 func (o GANOptions) Validate() error {
 	if _, err := ParseGANLoss(string(o.Loss)); err != nil {
 		return err
+	}
+	if !slices.Contains(models.Archs, o.Arch) {
+		return fmt.Errorf("trainers: --arch: got %q vs one of %s", o.Arch, strings.Join(models.Archs, ", "))
 	}
 	for _, f := range []struct {
 		flag   string

@@ -234,3 +234,22 @@ func TestOptionsAreChecked(t *testing.T) {
 	require.Contains(t, WeightAdvice(0.1, true), "warm-up")
 	require.Empty(t, WeightAdvice(0.1, false))
 }
+
+// Widths that nobody gave are those of the architecture and not of another one.
+func TestWidthsByArchitecture(t *testing.T) {
+	for _, test := range []struct {
+		arch            string
+		resolution      int
+		ngf, ndf        int
+		wantNgf, wantNd int
+	}{{"dcgan", 32, 0, 0, 64, 64}, {"resnet", 32, 0, 0, 256, 128}, {"resnet", 64, 0, 0, 64, 64}, {"resnet", 32, 16, 0, 16, 128}} {
+		o := DefaultGANOptions()
+		o.Arch, o.Resolution, o.GenWidth, o.CriticWidth = test.arch, test.resolution, test.ngf, test.ndf
+		o = o.Resolve()
+		require.Equal(t, []int{test.wantNgf, test.wantNd}, []int{o.GenWidth, o.CriticWidth}, test)
+		require.NoError(t, o.Validate())
+	}
+	o := DefaultGANOptions()
+	o.Arch = "vit"
+	require.ErrorContains(t, o.Resolve().Validate(), "--arch: got \"vit\" vs one of dcgan, resnet")
+}
