@@ -220,7 +220,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"beta1":        func(o *GANOptions) { o.Beta1 = 1 },
 		"resolution":   func(o *GANOptions) { o.Resolution = 48 },
 		"loss":         func(o *GANOptions) { o.Loss = "lsgan" },
-		"architecture": func(o *GANOptions) { o.Arch = "vit" },
+		"arch":         func(o *GANOptions) { o.Arch = "vit" },
 		"tigas-only":   func(o *GANOptions) { o.Loss = TIGASOnly },
 	} {
 		t.Run(flag, func(t *testing.T) {
