@@ -25,7 +25,7 @@ func run(args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "detector":
 		return torch.Scoped(func(s *torch.Scope) error {
-			net, err := network.New(s, nil, network.Full(), torch.CPU)
+			net, err := network.New(s, nil, network.Published(network.FastMode), torch.CPU)
 			if err != nil {
 				return err
 			}

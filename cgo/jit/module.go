@@ -65,34 +65,6 @@ func LoadBytes(s *torch.Scope, data []byte, d torch.Device, name string) (*Modul
 	return own(s, m, name), nil
 }
 
-// Save writes the module in the format of torch.jit.save, under a temporary name first, so that a full disk leaves no
-// half a file.
-func (m *Module) Save(path string) error {
-	data, err := m.Bytes()
-	if err != nil {
-		return err
-	}
-	tmp := path + ".tmp"
-	if err = os.WriteFile(tmp, data, 0o644); err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-		return fmt.Errorf("jit: save: %w", err)
-	}
-	return nil
-}
-
-// Bytes returns the module in the format of torch.jit.save.
-func (m *Module) Bytes() ([]byte, error) {
-	b, err := ctorch.JITSave(m.ptr())
-	runtime.KeepAlive(m)
-	if err != nil {
-		return nil, m.fail("save", err)
-	}
-	return b, nil
-}
-
 // Named is a tensor with the name that PyTorch's state dict gives it.
 type Named struct {
 	Name   string

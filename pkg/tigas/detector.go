@@ -5,20 +5,23 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/tigas-train/tigas-train/cgo/jit"
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/tigas/network"
 )
 
 // Detector is a frozen network that scores images. It belongs to the scope that it was opened in.
 type Detector struct {
-	Name   string // where it came from: a path, or "embedded"
-	SHA256 string // of the file, in hex
-	Output string // what the network returned: "tensor", "tuple" or "dict"
+	Name      string        // where it came from: a path, or "embedded"
+	SHA256    string        // of the file, in hex
+	Output    string        // what the network returned: "tensor", "tuple" or "dict"
+	ImageSize int           // pixels that files are scaled to before they are scored; 256, upstream's, if the file says nothing
+	Card      *network.Card // what the file says of itself; nil if nothing
+	Converted string        // the file that a checkpoint's TorchScript was kept in, or read from; "" if none
 
 	score  *jit.Module // image -> scores, nothing else
 	logit  *jit.Module // image -> values before the sigmoid; nil if the network does not show them
@@ -26,59 +29,13 @@ type Detector struct {
 	calls  atomic.Int64
 }
 
-// OpenOptions say how a detector is loaded. The zero value is the CPU and a self-test at 64 x 64.
-type OpenOptions struct {
-	Device torch.Device
-	// Height and Width of the self-test, 64 if 0. Trainers give the size of their images, so that a detector that cannot
-	// take them is refused before training and not after the first epoch.
-	Height, Width int
-	// Logit keeps the value before the sigmoid too, which the form [Logit] of the loss needs.
-	Logit bool
-}
-
-// Open loads a TorchScript detector into s, puts it into evaluation mode, freezes every parameter, folds batch norms
-// into convolutions, drops the outputs that are not the score, and tests it on probe images.
-//
-// The network may return a tensor [N] or [N, 1], a tuple whose first such tensor is the score, or a dict with "score".
-// The error names what is wrong with the file: not TorchScript, wrong input or output, scores that are NaN or outside
-// [0, 1], no gradient.
-func Open(s *torch.Scope, path string, o OpenOptions) (*Detector, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("tigas: open detector: %w", err)
-	}
-	return OpenBytes(s, data, path, o)
-}
-
-// OpenBytes is [Open] from memory. name stands for the path.
-func OpenBytes(s *torch.Scope, data []byte, name string, o OpenOptions) (*Detector, error) {
-	if o.Height == 0 {
-		o.Height = 64
-	}
-	if o.Width == 0 {
-		o.Width = o.Height
-	}
-	sum := make(chan [sha256.Size]byte, 1)
-	go func() { sum <- sha256.Sum256(data) }() // while libtorch reads them: a detector may have 66 MB
-	d := &Detector{Name: name, device: o.Device}
-	err := d.load(s, data, o)
-	hash := <-sum
-	d.SHA256 = hex.EncodeToString(hash[:])
-	if err != nil {
-		return nil, fmt.Errorf("tigas: detector %s: %w", name, err)
-	}
-	return d, nil
-}
-
-func (d *Detector) load(s *torch.Scope, data []byte, o OpenOptions) error {
+// load makes what computes the score of a module, and tests it.
+func (d *Detector) load(s *torch.Scope, m *jit.Module, o OpenOptions) error {
 	// What is only needed while loading goes with this scope; the frozen copies stay in s.
 	work := torch.NewScope()
 	defer work.Close()
-	m, err := jit.LoadBytes(work, data, o.Device, d.Name)
+	err := freeze(m)
 	if err != nil {
-		return unprefix(err)
-	}
-	if err = freeze(m); err != nil {
 		return unprefix(err)
 	}
 	var pick string
@@ -231,7 +188,7 @@ func logitOf(m *jit.Module, output string) string {
 		return ""
 	}
 	for _, name := range methods {
-		if name == "logit" && output == "tensor" {
+		if name == "logit" && output != "tuple" {
 			return "self.net.logit(x)"
 		}
 	}

@@ -11,11 +11,18 @@ import (
 //go:embed embedded.pt
 var embedded []byte
 
+// embeddedSize is the size of the demo pictures that it was trained on.
+const embeddedSize = 32
+
 // Embedded opens the small detector that is part of the program. It was trained on the demo data: for other images it is
 // no substitute for a real detector.
 func Embedded(s *torch.Scope, o OpenOptions) (*Detector, error) {
 	if o.Height == 0 {
-		o.Height = 32
+		o.Height = embeddedSize
 	}
-	return OpenBytes(s, embedded, "embedded", o)
+	d, err := OpenBytes(s, embedded, "embedded", o)
+	if err == nil {
+		d.ImageSize = embeddedSize
+	}
+	return d, err
 }

@@ -9,6 +9,12 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
 #include <map>
 #include <set>
 #include <sstream>
@@ -103,15 +109,59 @@ int ct_jit_define(const char *const *names, const ct_handle *tensors, const int 
   });
 }
 
-int ct_jit_save(void *m, void **data, int64_t *n, char **msg) {
+// Where an archive goes. It must not throw: the archive's destructor writes its end, and would throw again.
+struct sink {
+  int fd;
+  int err = 0;
+  char *data = nullptr;
+  size_t n = 0, room = 0;
+  ~sink() { std::free(data); }
+
+  size_t write(const void *p, size_t len) {
+    if (err) return len;
+    return fd >= 0 ? to_file(static_cast<const char *>(p), len) : to_memory(p, len);
+  }
+  size_t to_file(const char *p, size_t len) {
+    for (size_t done = 0; done < len;) {
+      ssize_t k = ::write(fd, p + done, len - done);
+      if (k < 0 && errno == EINTR) continue;
+      if (k <= 0) {
+        err = k < 0 ? errno : EIO;
+        break;
+      }
+      done += static_cast<size_t>(k);
+    }
+    return len;
+  }
+  size_t to_memory(const void *p, size_t len) {
+    if (n + len > room) {
+      size_t want = std::max(n + len, room + room / 4);
+      char *more = static_cast<char *>(std::realloc(data, want));
+      if (!more) {
+        err = ENOMEM;
+        return len;
+      }
+      data = more;
+      room = want;
+    }
+    std::memcpy(data + n, p, len);
+    n += len;
+    return len;
+  }
+};
+
+int ct_jit_save(void *m, const char *const *extra, int nextra, int fd, int *err, void **data, int64_t *n, char **msg) {
   CT_GUARD({
-    std::ostringstream f;
-    mod(m).save(f);
-    std::string s = f.str();
-    *data = std::malloc(s.size());
-    if (!*data) throw std::bad_alloc();
-    std::memcpy(*data, s.data(), s.size());
-    *n = static_cast<int64_t>(s.size());
+    torch::jit::ExtraFilesMap files;
+    for (int i = 0; i < nextra; i++) files[extra[2 * i]] = extra[2 * i + 1];
+    sink to{fd};
+    std::function<size_t(const void *, size_t)> write = [&](const void *p, size_t len) { return to.write(p, len); };
+    torch::jit::ExportModule(mod(m), write, files);
+    *err = to.err;
+    if (to.err) throw ct::bad_argument(std::string("write: ") + std::strerror(to.err));
+    *n = static_cast<int64_t>(to.n);
+    *data = to.data;
+    to.data = nullptr;
   });
 }
 

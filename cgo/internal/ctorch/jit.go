@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"strings"
+	"syscall"
 	"unsafe"
 )
 
@@ -22,33 +23,61 @@ func JITLoad(data []byte, device int64) (Module, error) {
 
 // JITDefine makes a module from tensors and source text. kinds: 0 parameter, 1 buffer. inner may be nil.
 func JITDefine(names []string, tensors []Handle, kinds []int32, inner Module, source string) (Module, error) {
-	// The array of names is C memory: Go memory handed to C must not hold pointers.
-	cnames := C.malloc(C.size_t(len(names)+1) * C.size_t(unsafe.Sizeof(uintptr(0))))
-	defer C.free(cnames)
-	list := unsafe.Slice((**C.char)(cnames), len(names))
-	for i, n := range names {
-		list[i] = C.CString(n)
-		defer C.free(unsafe.Pointer(list[i]))
-	}
+	cnames, free := cStrings(names)
+	defer free()
 	src := C.CString(source)
 	defer C.free(unsafe.Pointer(src))
 	var out unsafe.Pointer
 	var msg *C.char
-	rc := C.ct_jit_define((**C.char)(cnames), handles(tensors), (*C.int)(unsafe.Pointer(unsafe.SliceData(kinds))),
+	rc := C.ct_jit_define(cnames, handles(tensors), (*C.int)(unsafe.Pointer(unsafe.SliceData(kinds))),
 		C.int(len(names)), unsafe.Pointer(inner), src, &out, &msg)
 	return Module(out), failed(rc, msg)
 }
 
-// JITSave returns the module's archive.
-func JITSave(m Module) ([]byte, error) {
+// cStrings copies strings to C memory, where the array must be too: Go memory handed to C must not hold pointers.
+func cStrings(l []string) (list **C.char, free func()) {
+	array := C.malloc(C.size_t(len(l)+1) * C.size_t(unsafe.Sizeof(uintptr(0))))
+	at := unsafe.Slice((**C.char)(array), len(l))
+	for i, s := range l {
+		at[i] = C.CString(s)
+	}
+	return (**C.char)(array), func() {
+		for _, p := range at {
+			C.free(unsafe.Pointer(p))
+		}
+		C.free(array)
+	}
+}
+
+// JITSave returns the module's archive. extra are names and contents of files in it, in turn.
+func JITSave(m Module, extra []string) ([]byte, error) {
 	var data unsafe.Pointer
 	var n C.int64_t
-	var msg *C.char
-	if err := failed(C.ct_jit_save(unsafe.Pointer(m), &data, &n, &msg), msg); err != nil {
+	if err := save(m, extra, -1, &data, &n); err != nil {
 		return nil, err
 	}
 	defer C.ct_free(data)
 	return append([]byte(nil), unsafe.Slice((*byte)(data), int(n))...), nil
+}
+
+// JITSaveTo writes the module's archive to an open file, as large as it is without a copy in memory. The error is a
+// syscall.Errno when writing failed.
+func JITSaveTo(m Module, extra []string, fd uintptr) error {
+	var data unsafe.Pointer
+	var n C.int64_t
+	return save(m, extra, C.int(fd), &data, &n)
+}
+
+func save(m Module, extra []string, fd C.int, data *unsafe.Pointer, n *C.int64_t) error {
+	var msg *C.char
+	var errno C.int
+	files, free := cStrings(extra)
+	defer free()
+	err := failed(C.ct_jit_save(unsafe.Pointer(m), files, C.int(len(extra)/2), fd, &errno, data, n, &msg), msg)
+	if errno != 0 {
+		return syscall.Errno(errno)
+	}
+	return err
 }
 
 // JITFreeze inlines parameters as constants and folds what can be folded.

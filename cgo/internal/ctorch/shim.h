@@ -111,7 +111,9 @@ int ct_jit_load(const void *data, int64_t n, int device, void **out, char **msg)
 /* kinds: 0 parameter, 1 buffer. inner, if any, becomes the submodule "net". */
 int ct_jit_define(const char *const *names, const ct_handle *tensors, const int *kinds, int n, void *inner,
                   const char *source, void **out, char **msg);
-int ct_jit_save(void *m, void **data, int64_t *n, char **msg);
+/* extra: name and content of each file that goes into the archive beside the module, without NULs. fd: where it is
+   written; < 0: to memory that ct_free frees. err: errno when writing failed. */
+int ct_jit_save(void *m, const char *const *extra, int nextra, int fd, int *err, void **data, int64_t *n, char **msg);
 int ct_jit_freeze(void *m, void **out, char **msg);
 int ct_jit_clone(void *m, void **out, char **msg);
 int ct_jit_train(void *m, int on, char **msg);

@@ -3,38 +3,62 @@ package network
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
-// Arch is the size of a fast-mode network.
+// Mode is which of upstream's two networks it is.
+type Mode string
+
+const (
+	// FastMode adds features of a small convolutional branch on the image to those of the backbone.
+	FastMode Mode = "fast"
+	// FullMode sends the backbone's features through attentions and a weighted fusion. The published detector is of this
+	// mode. What cannot change its output is not computed.
+	FullMode Mode = "full"
+)
+
+// Arch is the size of a network.
 type Arch struct {
+	Mode    Mode  // FastMode if empty
 	Base    int   // channels of the stem, at least 8; stage k has Base * 2^k
 	Feature int   // width of the feature vector, a multiple of 4
 	Blocks  []int // elements before the attention of each stage: one downsampling convolution, then gated blocks
 }
 
-// Full is the published size: 16,508,747 parameters.
-func Full() Arch { return Arch{Base: 32, Feature: 256, Blocks: []int{2, 3, 4, 3}} }
+// stages is upstream's depth, the same for every width.
+var stages = []int{2, 3, 4, 3}
+
+// Published is the size of upstream's networks, 16.5 million parameters in fast mode.
+func Published(m Mode) Arch {
+	return Arch{Mode: m, Base: 32, Feature: 256, Blocks: slices.Clone(stages)}
+}
 
 // Validate returns an error that names what cannot be built.
 func (a Arch) Validate() error {
 	switch {
-	case a.Base < 8:
-		return fmt.Errorf("network: got base %d vs at least 8 (the attention divides channels by 16)", a.Base)
-	case a.Feature < 4 || a.Feature%4 != 0:
-		return fmt.Errorf("network: got feature width %d vs a positive multiple of 4", a.Feature)
+	case a.Mode != "" && a.Mode != FastMode && a.Mode != FullMode:
+		return fmt.Errorf("network: got mode %q vs fast or full", a.Mode)
+	case a.Base < 8 || a.Base > maxBase:
+		return fmt.Errorf("network: got base %d vs 8 (the attention divides channels by 16) to %d", a.Base, maxBase)
+	case a.Feature < 4 || a.Feature > maxFeature:
+		return fmt.Errorf("network: got feature width %d vs 4 to %d", a.Feature, maxFeature)
 	case len(a.Blocks) == 0 || len(a.Blocks) > 6:
 		return fmt.Errorf("network: got %d stages vs 1 to 6", len(a.Blocks))
 	}
 	for _, n := range a.Blocks {
-		if n < 1 {
-			return fmt.Errorf("network: got a stage of %d elements vs at least 1", n)
+		if n < 1 || n > maxBlocks {
+			return fmt.Errorf("network: got a stage of %d elements vs 1 to %d", n, maxBlocks)
 		}
 	}
 	return nil
 }
 
-// MinSize is the smallest height and width that leaves the last stage one pixel at least; any larger image will do.
-func (a Arch) MinSize() int { return 8 }
+// Widths above these are no detectors but mistakes, or files made to take all memory.
+const (
+	maxBase    = 512
+	maxFeature = 8192
+	maxBlocks  = 64
+)
 
 // channels is the width of stage k; stage 0 is the stem.
 func (a Arch) channels(k int) int { return a.Base << k }
@@ -57,6 +81,7 @@ const (
 	Ones            // weights of norms, running variances
 	KaimingOut      // normal with std sqrt(2 / (out_channels * kernel area))
 	Normal002       // normal with std 0.02
+	Third           // a third
 	Counter         // an int64 zero
 )
 
@@ -66,6 +91,15 @@ type Spec struct {
 	Shape  []int64
 	Init   Init
 	Buffer bool
+}
+
+// Numel is the number of elements.
+func (s Spec) Numel() int64 {
+	n := int64(1)
+	for _, d := range s.Shape {
+		n *= d
+	}
+	return n
 }
 
 // Attr is the name as an attribute in TorchScript source, which has no dots.

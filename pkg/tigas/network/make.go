@@ -13,19 +13,21 @@ type Net struct {
 	Buffers []jit.Named
 }
 
-// New builds a fast-mode network in s with initial values drawn from g (nil: the default generator), in training mode.
+// New builds a network in s with initial values drawn from g (nil: the default generator), in training mode.
 func New(s *torch.Scope, g *torch.Generator, a Arch, d torch.Device) (*Net, error) {
-	specs, source, err := a.Fast(true)
+	text, err := a.Write(Options{Training: true})
 	if err != nil {
 		return nil, err
 	}
 	n := &Net{Arch: a}
 	o := torch.Options{Device: d}
-	for _, sp := range specs {
+	for _, sp := range text.Specs {
 		t := s.Zeros(sp.Shape, o)
 		switch sp.Init {
 		case Ones:
 			t.Fill_(1)
+		case Third:
+			t.Fill_(1. / 3)
 		case Counter:
 			t.Free()
 			t = s.Zeros(sp.Shape, torch.Options{DType: torch.Int64, Device: d})
@@ -38,14 +40,14 @@ func New(s *torch.Scope, g *torch.Generator, a Arch, d torch.Device) (*Net, erro
 			n.Params = append(n.Params, jit.Named{Name: sp.Name, Tensor: t.RequiresGrad(true)})
 		}
 	}
-	n.Module, err = define(s, n.Params, n.Buffers, source)
+	n.Module, err = Define(s, n.Params, n.Buffers, text)
 	return n, err
 }
 
 // Export returns the network in s as it is to be used: in evaluation mode by its very text, nothing requiring gradients.
 // It shares the tensors of n.
 func (n *Net) Export(s *torch.Scope) (*jit.Module, error) {
-	_, source, err := n.Arch.Fast(false)
+	text, err := n.Arch.Write(Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func (n *Net) Export(s *torch.Scope) (*jit.Module, error) {
 	for _, p := range n.Params {
 		params = append(params, jit.Named{Name: p.Name, Tensor: s.Use(p.Tensor).Detach()})
 	}
-	m, err := define(s, params, n.Buffers, source)
+	m, err := Define(s, params, n.Buffers, text)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +71,20 @@ func (n *Net) Logit(x *torch.Tensor) *torch.Tensor {
 	return out.(*torch.Tensor)
 }
 
-func define(s *torch.Scope, params, buffers []jit.Named, source string) (*jit.Module, error) {
+// Heads returns both heads from one pass for images [N, 3, H, W] in [0, 1]: the values [N, 1] before the sigmoid of the score,
+// and the logits [N, 2] of generated and real. It panics on other shapes.
+func (n *Net) Heads(x *torch.Tensor) (logit, logits *torch.Tensor) {
+	out, err := n.Module.Call("heads", x)
+	if err != nil {
+		panic(&torch.Error{Op: "network.Heads", Msg: err.Error()})
+	}
+	t := out.(jit.Tuple)
+	return t[0].(*torch.Tensor), t[1].(*torch.Tensor)
+}
+
+// Define makes a module in s from a network's text and its tensors, which must have the names and shapes of the text's
+// specs. The module shares them and is in training mode.
+func Define(s *torch.Scope, params, buffers []jit.Named, text *Text) (*jit.Module, error) {
 	flat := func(l []jit.Named) []jit.Named {
 		out := make([]jit.Named, len(l))
 		for i, p := range l {
@@ -77,5 +92,5 @@ func define(s *torch.Scope, params, buffers []jit.Named, source string) (*jit.Mo
 		}
 		return out
 	}
-	return jit.Define(s, flat(params), flat(buffers), source)
+	return jit.Define(s, flat(params), flat(buffers), text.Source)
 }

@@ -13,8 +13,8 @@
 // optimizer cost nothing.
 //
 // Open checks what a file claims before anything is allocated for it: lengths against the bytes that are left, tensors
-// against the bounds of their storages, and the machine's own work against a budget. Reading verifies the archive's
-// checksums.
+// against the bounds of their storages, and the machine's own work against a budget. No file, whatever is in it, makes it
+// take more memory than twice the file's size and 64 MB. Reading verifies the archive's checksums.
 //
 // Errors have the form "torchsave: path: fact" on one line. errors.Is tells a malformed file ([ErrFormat]) from one that
 // cannot be read.

@@ -5,18 +5,25 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
 )
 
 // ErrFormat is wrapped by every error that means "this is not a file that torch.save wrote, or not one that is supported".
 var ErrFormat = errors.New("not a readable torch.save file")
 
-type formatError struct{ fact string }
+// ErrTorchScript is wrapped, beside [ErrFormat], by the error of [Open] for an archive of torch.jit.save.
+var ErrTorchScript = errors.New("a TorchScript archive, not a checkpoint")
+
+type formatError struct {
+	fact string
+	kind error // ErrTorchScript, or nil
+}
 
 func (e *formatError) Error() string        { return e.fact }
-func (e *formatError) Is(target error) bool { return target == ErrFormat }
+func (e *formatError) Is(target error) bool { return target == ErrFormat || target == e.kind }
 
 func malformed(format string, args ...any) error {
-	return &formatError{fmt.Sprintf(format, args...)}
+	return &formatError{fact: fmt.Sprintf(format, args...)}
 }
 
 // at puts "torchsave: path: " in front of err; path is "" for what is no file.
@@ -40,4 +47,13 @@ func quote(s string) string {
 		return strconv.Quote(s[:most]) + "..."
 	}
 	return strconv.Quote(s)
+}
+
+// brief shows the sizes or strides of a tensor.
+func brief(v []int64) string {
+	const most = 8 // more than anyone has
+	if len(v) > most {
+		return strings.TrimSuffix(fmt.Sprint(v[:most]), "]") + " ...]"
+	}
+	return fmt.Sprint(v)
 }

@@ -1,0 +1,151 @@
+package tigas
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tigas-train/tigas-train/cgo/jit"
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/tigas/convert"
+	"github.com/tigas-train/tigas-train/pkg/tigas/network"
+	"github.com/tigas-train/tigas-train/pkg/tigas/torchsave"
+)
+
+// OpenOptions say how a detector is loaded. The zero value is the CPU and a self-test at 64 x 64.
+type OpenOptions struct {
+	Device torch.Device
+	// Height and Width of the self-test, 64 if 0. Trainers give the size of their images, so that a detector that cannot
+	// take them is refused before training and not after the first epoch.
+	Height, Width int
+	// Logit keeps the value before the sigmoid too, which the form [Logit] of the loss needs.
+	Logit bool
+	// Converted is a folder that keeps the TorchScript made of checkpoints, under their hash and libtorch's version; "" keeps
+	// nothing. A folder that cannot be written keeps nothing either.
+	Converted string
+}
+
+func (o OpenOptions) resolve() OpenOptions {
+	if o.Height == 0 {
+		o.Height = 64
+	}
+	if o.Width == 0 {
+		o.Width = o.Height
+	}
+	return o
+}
+
+// Open loads a detector into s, puts it into evaluation mode, freezes every parameter, folds batch norms into
+// convolutions, drops the outputs that are not the score, and tests it on probe images.
+//
+// The file is TorchScript, or a checkpoint of upstream's (see package convert), which becomes TorchScript in memory. A
+// TorchScript network may return a tensor [N] or [N, 1], a tuple whose first such tensor is the score, or a dict with
+// "score". The error names what is wrong with the file: what it is instead, tensors that are missing, wrong input or output,
+// scores that are NaN or outside [0, 1], no gradient.
+func Open(s *torch.Scope, path string, o OpenOptions) (*Detector, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("tigas: open detector: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("tigas: detector %s: not a regular file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openReader(s, f, info.Size(), path, o)
+}
+
+// OpenBytes is [Open] from memory. name stands for the path.
+func OpenBytes(s *torch.Scope, data []byte, name string, o OpenOptions) (*Detector, error) {
+	return openReader(s, bytes.NewReader(data), int64(len(data)), name, o)
+}
+
+func openReader(s *torch.Scope, r io.ReaderAt, size int64, name string, o OpenOptions) (*Detector, error) {
+	o = o.resolve()
+	d := &Detector{Name: name, device: o.Device, ImageSize: convert.DefaultImageSize}
+	// While libtorch works: a detector may have 66 MB, a trainer's checkpoint 220.
+	hash := make(chan string, 1)
+	go func() {
+		h := sha256.New()
+		_, err := io.Copy(h, io.NewSectionReader(r, 0, size))
+		if err != nil {
+			h.Reset()
+		}
+		hash <- hex.EncodeToString(h.Sum(nil))
+	}()
+	work := torch.NewScope()
+	defer work.Close()
+	c, err := convert.NewReader(r, size, name)
+	switch {
+	case err == nil:
+		d.SHA256 = <-hash
+		err = d.openCheckpoint(s, work, c, o)
+	case errors.Is(err, torchsave.ErrTorchScript):
+		err = d.openScript(s, work, r, size, o)
+		d.SHA256 = <-hash
+	default:
+		<-hash
+		err = errors.New(strings.TrimPrefix(err.Error(), "convert: "+name+": "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tigas: detector %s: %w", name, err)
+	}
+	return d, nil
+}
+
+// openScript loads the network of a TorchScript archive.
+func (d *Detector) openScript(s, work *torch.Scope, r io.ReaderAt, size int64, o OpenOptions) error {
+	data := make([]byte, size)
+	if _, err := r.ReadAt(data, 0); err != nil && err != io.EOF {
+		return err
+	}
+	m, err := jit.LoadBytes(work, data, o.Device, d.Name)
+	if err != nil {
+		return unprefix(err)
+	}
+	if text, ok := jit.ReadFile(r, size, network.CardFile); ok {
+		if card, err := network.ParseCard(text); err == nil { // a card of something else is no reason to refuse a detector
+			d.Card = &card
+			if card.ImageSize > 0 {
+				d.ImageSize = card.ImageSize
+			}
+		}
+	}
+	return d.load(s, m, o)
+}
+
+// openCheckpoint makes TorchScript of a checkpoint, or takes what was made of it before.
+func (d *Detector) openCheckpoint(s, work *torch.Scope, c *convert.Checkpoint, o OpenOptions) error {
+	card := c.Card(convert.Options{})
+	card.Source.SHA256 = d.SHA256
+	d.Card, d.ImageSize = &card, c.ImageSize
+	var kept string
+	if o.Converted != "" {
+		kept = filepath.Join(o.Converted, fmt.Sprintf("%s-torch%s.pt", d.SHA256, torch.Version()))
+		if m, err := jit.Load(work, kept, o.Device); err == nil {
+			d.Converted = kept
+			return d.load(s, m, o)
+		}
+	}
+	m, err := c.Module(work, o.Device, convert.Options{})
+	if err != nil {
+		return err
+	}
+	if err = d.load(s, m, o); err != nil || kept == "" {
+		return err
+	}
+	// Only what has passed the test is kept.
+	if os.MkdirAll(o.Converted, 0o755) == nil && m.SaveWith(kept, jit.Files{network.CardFile: card.Text()}) == nil {
+		d.Converted = kept
+	}
+	return nil
+}

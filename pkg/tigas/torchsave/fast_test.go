@@ -1,0 +1,6 @@
+//go:build !slow
+
+package torchsave
+
+// slow is true for the long tests.
+const slow = false
