@@ -83,11 +83,12 @@ func (o *demoDetector) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = trainers.TrainDetector(ctx, net, trainers.DetectorOptions{Steps: o.Steps, Batch: pairs.next,
-		OnStep: func(step int, loss float64) {
-			if step%100 == 0 {
-				o.console.Message("detector  step %d of %d, loss %.4f", step, o.Steps, loss)
+	err = trainers.TrainDetector(ctx, net, trainers.DetectorOptions{Steps: o.Steps, DecayAll: true, Batch: pairs.next,
+		OnStep: func(st trainers.DetectorStep) error {
+			if st.Step%100 == 0 {
+				o.console.Message("detector  step %d of %d, loss %.4f", st.Step, o.Steps, st.Loss)
 			}
+			return nil
 		}})
 	if err != nil {
 		return err

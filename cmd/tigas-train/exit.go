@@ -31,7 +31,7 @@ const exitCodes = `  0  done
   5  training diverged (losses or gradients not finite)
   6  snapshot missing, damaged or of another architecture
   7  output cannot be written
-  75 stopped by a signal, with a snapshot written`
+  75 stopped by a signal, what there is has been kept`
 
 // hinted is an error with an exit code, and perhaps a second line that says what to do.
 type hinted struct {

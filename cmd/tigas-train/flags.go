@@ -64,8 +64,14 @@ type systemFlags struct {
 	Quiet   bool
 }
 
-func (s *systemFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&s.Device, "device", "cpu", "cpu, cuda or cuda:N")
+func (s *systemFlags) register(f *pflag.FlagSet) { s.registerMachine(f, true) }
+
+// registerMachine leaves --device out for commands that only read and write files.
+func (s *systemFlags) registerMachine(f *pflag.FlagSet, device bool) {
+	s.Device = "cpu"
+	if device {
+		f.StringVar(&s.Device, "device", "cpu", "cpu, cuda or cuda:N")
+	}
 	f.IntVar(&s.Threads, "threads", 0, "threads for one operation (default one for each core)")
 	f.BoolVarP(&s.Quiet, "quiet", "q", false, "print warnings only")
 }

@@ -178,7 +178,7 @@ func runGAN(ctx context.Context, stderr, stdout io.Writer, g trainers.GANOptions
 	if err != nil {
 		return err
 	}
-	detector, err := t.open(root, device, d)
+	detector, err := t.open(ctx, console, root, device, d)
 	if err != nil {
 		return err
 	}

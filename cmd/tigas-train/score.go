@@ -1,14 +1,11 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
+	"errors"
 	"fmt"
-	"image"
 	"io"
-	"math"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -18,219 +15,164 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
-// scored is one line of the result.
-type scored struct {
-	Path     string   `json:"path"`
-	Score    *float64 `json:"score"`              // of a sample grid: the mean; null for a picture that cannot be read
-	Pictures int      `json:"pictures,omitempty"` // 1, or as many as the grid has
-	Error    string   `json:"error,omitempty"`
+// scoreCommand is one call of `score`.
+type scoreCommand struct {
+	Model     string
+	Crop      string // cropStretch, or data.CropCenter
+	Size      int    // 0: the detector's own
+	Batch     int
+	Workers   int
+	Threshold float64
+	Sort      string
+	ShowTop   int
+	JSON      string // file, "-" for standard output, "" for none
+	Plot      string
+	Sheet     string
+	sys       systemFlags
+
+	in      io.Reader
+	out     io.Writer
+	console *monitor.Console
 }
 
+const cropStretch = "stretch"
+
 func newScore() *cobra.Command {
-	var (
-		model  string
-		size   int
-		batch  int
-		asJSON bool
-		sys    systemFlags
-	)
+	var s scoreCommand
 	cmd := &cobra.Command{
 		Use:   "score PICTURE...",
 		Short: "Score pictures with a TIGAS detector: 1 = real, 0 = generated",
-		Long: `Score picture files and folders of them with a TIGAS detector. Each picture is
-cropped to its middle square and scaled to --size first; those in a sample grid are
-scored one by one.`,
-		Example: `  tigas-train score picture.jpg --model detector.pt
-  tigas-train score runs/a/samples/*.png --json`,
+		Long: `Score picture files, folders of them (with everything below), and lists of paths
+from standard input (-). Each picture is read and stretched to the detector's size as
+upstream TIGAS does it: no crop, alpha dropped, EXIF orientation ignored. Pictures in a
+sample grid are scored one by one. A file that cannot be read is listed and does not
+end the run.
+
+Verdicts: above 0.7 likely real, above 0.5 probably real, above 0.3 probably fake, else
+likely fake.`,
+		Example: `  tigas-train score picture.jpg --model tigas.pt
+  tigas-train score photos/ --json scores.json --plot scores.png --sheet sheet.png
+  tigas-train score runs/a/samples/*.png --json
+  find photos -newer last | tigas-train score - --show-top 10`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("score takes pictures or folders of pictures")
+				return usagef("score takes pictures, folders of pictures, or - for a list of paths on standard input")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if size < 0 || size > 4096 || batch < 1 || batch > 4096 {
-				return usagef("--size, --batch: got %d and %d vs at most 4096", size, batch)
-			}
-			device, err := sys.start()
-			if err != nil {
-				return err
-			}
-			paths, err := pictures(args)
-			if err != nil {
-				return coded(exitData, err)
-			}
-			var res []scored
-			err = torch.Scoped(func(root *torch.Scope) error {
-				if size == 0 {
-					if size = 256; model == "" || model == "embedded" {
-						size = 32
-					}
-				}
-				d, err := openDetector(root, model, true, tigas.OpenOptions{Device: device, Height: size})
-				if err != nil {
-					return err
-				}
-				if d.Name == "embedded" && !sys.Quiet {
-					fmt.Fprintln(cmd.ErrOrStderr(), "warning: scoring with the embedded detector, which knows the demo pictures only; give --model for others")
-				}
-				res, err = scoreAll(root, d, paths, size, batch)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			return printScores(cmd.OutOrStdout(), res, asJSON)
+			s.in, s.out = cmd.InOrStdin(), cmd.OutOrStdout()
+			s.console = newConsole(cmd.ErrOrStderr(), s.sys.Quiet)
+			return s.run(cmd.Context(), args)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&model, "model", "", "TorchScript detector (default embedded)")
-	f.IntVar(&size, "size", 0, "height and width that pictures are scaled to (default 256, 32 for the embedded detector)")
-	f.IntVar(&batch, "batch", 32, "pictures that are scored at once")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
-	sys.register(f)
+	f.StringVar(&s.Model, "model", "", modelHelp+" (default hub; for sample grids, that of their run)")
+	f.IntVar(&s.Size, "size", 0, "height and width that pictures are scaled to (default the detector's own)")
+	f.StringVar(&s.Crop, "crop", cropStretch, "stretch: the whole picture, whatever its shape; center: its middle square, turned by EXIF, on white")
+	f.IntVar(&s.Batch, "batch", 32, "pictures that are scored at once")
+	f.IntVar(&s.Workers, "workers", 0, "decoding goroutines (default one for each core, at most 8)")
+	f.Float64Var(&s.Threshold, "threshold", 0.5, "a score above it counts as real")
+	f.StringVar(&s.Sort, "sort", sortScore, "score: highest first; path; none: as named")
+	f.IntVar(&s.ShowTop, "show-top", 0, "print only the `N` most real and the N most fake pictures (default all)")
+	f.StringVar(&s.JSON, "json", "", "write scores and statistics to `FILE.json`; without a file, or with -, to standard output in place of the table")
+	f.Lookup("json").NoOptDefVal = "-"
+	f.StringVar(&s.Plot, "plot", "", "write a histogram of the scores to `FILE.png`")
+	f.StringVar(&s.Sheet, "sheet", "", "write thumbnails with their scores to `FILE.png`: at most 100, evenly over the scores, or those of --show-top")
+	s.sys.register(f)
 	return cmd
 }
 
-// pictures expands folders; files are taken as they are named.
-func pictures(args []string) ([]string, error) {
-	var l []string
-	for _, a := range args {
-		info, err := os.Stat(a)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			l = append(l, a)
-			continue
-		}
-		f, err := data.OpenFolder(a)
-		if err != nil {
-			return nil, err
-		}
-		for i := range f.Len() {
-			l = append(l, f.Path(i))
-		}
+func (s *scoreCommand) validate() error {
+	switch {
+	case s.Size < 0 || s.Size > 4096:
+		return usagef("--size: got %d vs 1 to 4096", s.Size)
+	case s.Batch < 1 || s.Batch > 4096:
+		return usagef("--batch: got %d vs 1 to 4096", s.Batch)
+	case s.Workers < 0 || s.Workers > 1024:
+		return usagef("--workers: got %d vs 1 to 1024", s.Workers)
+	case s.ShowTop < 0:
+		return usagef("--show-top: got %d vs at least 1", s.ShowTop)
+	case !(s.Threshold >= 0 && s.Threshold <= 1):
+		return usagef("--threshold: got %v vs 0 to 1", s.Threshold)
+	case s.Crop != cropStretch && s.Crop != string(data.CropCenter):
+		return usagef("--crop: got %q vs stretch or center", s.Crop)
+	case s.Sort != sortScore && s.Sort != sortPath && s.Sort != sortNone:
+		return usagef("--sort: got %q vs score, path or none", s.Sort)
 	}
-	return l, nil
+	return s.validateOutputs()
 }
 
-// scoreAll scores pictures in batches. One that cannot be read has an error in its line and does not end the run. Of a
-// sample grid each picture is scored by itself.
-func scoreAll(root *torch.Scope, d *tigas.Detector, paths []string, size, batch int) ([]scored, error) {
-	res := make([]scored, len(paths))
-	sums := make([]float64, len(paths))
-	var pix []byte
-	var at []int
-	flush := func() error {
-		if len(at) == 0 {
-			return nil
-		}
-		err := root.Scoped(func(s *torch.Scope) error {
-			torch.NoGrad(func() {
-				x := torch.FromSlice(s, pix, int64(len(at)), 3, int64(size), int64(size))
-				x = x.ToDevice(d.Device()).To(torch.Float32).DivScalar(255)
-				for k, v := range d.Score(x).Float32s() {
-					sums[at[k]] += float64(v)
-				}
-			})
-			return nil
-		})
-		pix, at = pix[:0], at[:0]
+func (s *scoreCommand) run(ctx context.Context, args []string) error {
+	if err := s.validate(); err != nil {
 		return err
 	}
-	for i, path := range paths {
-		res[i].Path = path
-		pictures, err := read(path)
-		if err != nil {
-			res[i].Error = strings.TrimPrefix(oneLine(err), path+": ")
-			continue
-		}
-		res[i].Pictures = len(pictures)
-		for _, img := range pictures {
-			one := make([]byte, 3*size*size)
-			data.Transform{Resolution: size}.Apply(one, img, nil)
-			if pix, at = append(pix, one...), append(at, i); len(at) == batch {
-				if err = flush(); err != nil {
-					return nil, err
-				}
-			}
-		}
+	if err := s.prepareOutputs(); err != nil {
+		return coded(exitOutput, err)
 	}
-	if err := flush(); err != nil {
-		return nil, err
-	}
-	for i, n := range sums {
-		if k := res[i].Pictures; k > 0 {
-			mean := n / float64(k)
-			res[i].Score = &mean
-		}
-	}
-	return res, nil
-}
-
-// read returns the picture in a file, or those in a sample grid.
-func read(path string) ([]image.Image, error) {
-	img, err := data.ReadImage(path)
+	device, err := s.sys.start()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if strings.HasSuffix(path, ".png") {
-		file, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		if l := monitor.GridPictures(file); l != nil {
-			return l, nil
-		}
+	files, err := s.inputs(args)
+	if err != nil {
+		return coded(exitData, err)
 	}
-	return []image.Image{img}, nil
+	if !slices.ContainsFunc(files, func(f scoreInput) bool { return f.err == nil }) {
+		return coded(exitData, fmt.Errorf("none of %d pictures could be read: %s: %s", len(files), files[0].path,
+			reason(files[0].path, files[0].err)))
+	}
+	if s.Model == "" {
+		s.Model = defaultModel(files)
+	}
+	var d *tigas.Detector
+	var l []scored
+	err = torch.Scoped(func(root *torch.Scope) (err error) {
+		o := tigas.OpenOptions{Device: device, Height: s.probeSize()}
+		if d, err = openDetector(ctx, s.console, root, s.Model, false, o); err != nil {
+			return err
+		}
+		if s.Size == 0 {
+			s.Size = d.ImageSize
+		}
+		if d.Name == "embedded" {
+			s.warnEmbedded()
+		}
+		l, err = s.scoreAll(ctx, root, d, files)
+		return err
+	})
+	s.console.Done()
+	if d == nil {
+		return err
+	}
+	// Whatever ended the run, what it has found out is shown.
+	if len(l) > 0 {
+		err = errors.Join(err, s.report(d, l))
+	}
+	switch {
+	case ctx.Err() != nil:
+		return &hinted{code: exitInterrupt, err: fmt.Errorf("stopped after %d of %d files", len(l), len(files))}
+	case err == nil && len(pictureScores(l)) == 0:
+		first := l[0]
+		return coded(exitData, fmt.Errorf("none of %d pictures could be read: %s: %s", len(l), first.Path, first.Error))
+	}
+	return err
 }
 
-func printScores(w io.Writer, res []scored, asJSON bool) error {
-	var sum, n, bad float64
-	for _, r := range res {
-		if r.Score != nil {
-			k := float64(r.Pictures)
-			sum, n = sum+k*(*r.Score), n+k
-		} else {
-			bad++
-		}
+// probeSize is the size of the self-test's images: that which pictures will have, as far as it is known before the detector
+// is open.
+func (s *scoreCommand) probeSize() int {
+	switch {
+	case s.Size > 0:
+		return s.Size
+	case s.Model == "embedded":
+		return 0 // its own
 	}
-	mean := sum / n
-	if asJSON {
-		out := struct {
-			Results []scored `json:"results"`
-			Mean    *float64 `json:"mean"`
-			Count   int      `json:"count"`
-			Failed  int      `json:"failed"`
-		}{Results: res, Count: int(n), Failed: int(bad)}
-		if !math.IsNaN(mean) {
-			out.Mean = &mean
-		}
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		if err := e.Encode(out); err != nil {
-			return coded(exitOutput, err)
-		}
-	} else {
-		for _, r := range res {
-			if r.Score == nil {
-				fmt.Fprintf(w, "   -    %s: %s\n", r.Path, r.Error)
-				continue
-			}
-			note := ""
-			if r.Pictures > 1 {
-				note = fmt.Sprintf("  (mean of %d)", r.Pictures)
-			}
-			fmt.Fprintf(w, "%.4f  %s%s\n", *r.Score, filepath.ToSlash(r.Path), note)
-		}
-		if len(res) > 1 && n > 0 {
-			fmt.Fprintf(w, "%.4f  mean of %d\n", mean, int(n))
-		}
+	return 256
+}
+
+func (s *scoreCommand) warnEmbedded() {
+	if !s.sys.Quiet {
+		s.console.Warn("scoring with the embedded detector, which knows the demo pictures only; give --model for others")
 	}
-	if n == 0 {
-		return coded(exitData, fmt.Errorf("none of %d pictures could be read", len(res)))
-	}
-	return nil
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/pflag"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
@@ -26,7 +28,7 @@ type tigasFlags struct {
 
 func (t *tigasFlags) register(f *pflag.FlagSet) {
 	f.Float64Var(&t.Weight, "tigas-weight", 0, "weight of the TIGAS term; 0: no detector (0.05 to 0.1 is usual for GANs)")
-	f.StringVar(&t.Model, "tigas-model", "", "TorchScript detector, or embedded (default embedded for demo data)")
+	f.StringVar(&t.Model, "tigas-model", "", modelHelp+" (default embedded for demo data, else hub)")
 	f.StringVar(&t.Start, "tigas-start", "0", "no term before this point: 20kimg, 500step or 2epoch")
 	f.StringVar(&t.Warmup, "tigas-warmup", "auto", "the weight rises from 0 over this length: 10epoch, 500step, 20kimg or 0 (default a fifth of the run)")
 	f.Int64Var(&t.Every, "tigas-every", 1, "apply the term on every k-th generator step, k times as strong")
@@ -83,33 +85,13 @@ func (t tigasFlags) options(seed int64) tigas.LossOptions {
 }
 
 // open loads the detector, or returns nil when the weight is 0.
-func (t tigasFlags) open(s *torch.Scope, device torch.Device, d dataFlags) (*tigas.Detector, error) {
+func (t tigasFlags) open(ctx context.Context, console *monitor.Console, s *torch.Scope, device torch.Device,
+	d dataFlags) (*tigas.Detector, error) {
 	if t.Weight == 0 {
 		return nil, nil
 	}
 	o := tigas.OpenOptions{Device: device, Height: d.Resolution, Logit: t.Form == tigas.Logit.String()}
-	det, err := openDetector(s, t.Model, d.demo(), o)
-	if err != nil {
-		return nil, err
-	}
-	return det, nil
-}
-
-// openDetector opens the detector that --tigas-model or --model names. Without a name the embedded one stands in for the
-// demo data only: on other images its score would mean nothing, and a run should not seem to work.
-func openDetector(s *torch.Scope, model string, demo bool, o tigas.OpenOptions) (*tigas.Detector, error) {
-	var det *tigas.Detector
-	var err error
-	switch {
-	case model == "embedded" || model == "" && demo:
-		det, err = tigas.Embedded(s, o)
-	case model == "":
-		return nil, usagef("no detector for this data").withHint("give --tigas-model FILE (TorchScript), or " +
-			"--tigas-model embedded to use the demo's detector all the same, or --tigas-weight 0")
-	default:
-		det, err = tigas.Open(s, model, o)
-	}
-	return det, coded(exitData, err)
+	return openDetector(ctx, console, s, t.Model, d.demo(), o)
 }
 
 func (t tigasFlags) describe(d *tigas.Detector) string {

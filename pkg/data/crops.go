@@ -13,6 +13,7 @@ import (
 const (
 	cropLanes = 64
 	mostCrops = 16
+	mostParts = 4 // of an Augment, whose parts are most of the picture and differ less
 )
 
 // crops makes the random crops of a loader's stream.
@@ -34,9 +35,9 @@ type opened struct {
 }
 
 // newCrops looks at one of the pictures: small ones have no sixteen crops that differ, and decode fast.
-func newCrops(pictures, resolution int, one image.Image) *crops {
+func newCrops(pictures, resolution, most int, one image.Image) *crops {
 	area := one.Bounds().Dx() * one.Bounds().Dy() / (resolution * resolution)
-	return &crops{lanes: make([]lane, min(cropLanes, pictures)), each: max(1, min(mostCrops, area/4))}
+	return &crops{lanes: make([]lane, min(cropLanes, pictures)), each: max(1, min(most, area/4))}
 }
 
 // at says where the image at a position of the stream is from: the lane, the picture in the stream of pictures, and which of

@@ -23,25 +23,34 @@ const maxFileBytes = 512 << 20
 // Decode reads a JPEG, PNG, GIF (its first frame), WebP, BMP or TIFF picture and turns it as its EXIF orientation says.
 // It returns an error that wraps [ErrTooLarge] for a picture of more than [MaxPixels], before any pixel is decoded.
 func Decode(file []byte) (image.Image, error) {
-	c, _, err := image.DecodeConfig(bytes.NewReader(file))
+	img, format, err := decode(file)
 	if err != nil {
-		return nil, fmt.Errorf("data: decode: %w", err)
-	}
-	if c.Width < 1 || c.Height < 1 {
-		return nil, fmt.Errorf("data: decode: got a picture of %d x %d", c.Width, c.Height)
-	}
-	if int64(c.Width)*int64(c.Height) > MaxPixels {
-		return nil, fmt.Errorf("data: decode: %w: %d x %d vs at most %d megapixels", ErrTooLarge, c.Width, c.Height,
-			MaxPixels>>20)
-	}
-	img, format, err := image.Decode(bytes.NewReader(file))
-	if err != nil {
-		return nil, fmt.Errorf("data: decode: %w", err)
+		return nil, err
 	}
 	if format == "webp" {
 		img = studioRange(img)
 	}
 	return oriented(img, orientation(file)), nil
+}
+
+// decode returns the picture as the format's package makes it, and the format's name. It holds the limits.
+func decode(file []byte) (image.Image, string, error) {
+	c, _, err := image.DecodeConfig(bytes.NewReader(file))
+	if err != nil {
+		return nil, "", fmt.Errorf("data: decode: %w", err)
+	}
+	if c.Width < 1 || c.Height < 1 {
+		return nil, "", fmt.Errorf("data: decode: got a picture of %d x %d", c.Width, c.Height)
+	}
+	if int64(c.Width)*int64(c.Height) > MaxPixels {
+		return nil, "", fmt.Errorf("data: decode: %w: %d x %d vs at most %d megapixels", ErrTooLarge, c.Width, c.Height,
+			MaxPixels>>20)
+	}
+	img, format, err := image.Decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, "", fmt.Errorf("data: decode: %w", err)
+	}
+	return img, format, nil
 }
 
 // readFile reads a regular file of at most maxFileBytes.

@@ -72,12 +72,16 @@ func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
 	}
 	l := &Loader{ds: ds, o: o}
 	l.broken.seen = map[int]bool{}
-	if o.Transform.Crop == CropRandom {
+	if o.Transform.Crop == CropRandom || o.Transform.Augment != nil {
 		one, err := l.open(0)
 		if err != nil {
 			return nil, err
 		}
-		l.crops = newCrops(ds.Len(), o.Transform.Resolution, one)
+		most := mostCrops
+		if o.Transform.Augment != nil {
+			most = mostParts
+		}
+		l.crops = newCrops(ds.Len(), o.Transform.Resolution, most, one)
 		return l, nil
 	}
 	l.cache, l.room = make([][]byte, ds.Len()), o.CacheBytes

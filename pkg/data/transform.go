@@ -33,12 +33,18 @@ type Transform struct {
 	Resolution int  // height and width
 	Crop       Crop // CropCenter if empty
 	Mirror     bool // mirror half of the images
+	// Augment takes the place of Crop and Mirror if it is not nil.
+	Augment *Augment
 }
 
 // Apply writes 3 x R x R bytes, RGB planes, to dst. Transparent pixels are laid over white. rng is only used for a random
-// crop and for mirroring.
+// crop, for mirroring and for an [Augment].
 func (t Transform) Apply(dst []byte, img image.Image, rng *rand.Rand) {
 	r := t.Resolution
+	if t.Augment != nil {
+		t.Augment.Apply(dst, img, r, rng)
+		return
+	}
 	square := t.square(img, rng)
 	mirror := t.Mirror && rng.IntN(2) == 1
 	for y := range r {

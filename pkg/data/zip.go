@@ -46,6 +46,19 @@ func (z *Zip) Len() int { return len(z.entries) }
 
 // Image decodes picture i. An entry that unpacks to more than it may is refused. The error names the entry.
 func (z *Zip) Image(i int) (image.Image, error) {
+	file, err := z.file(i)
+	if err != nil {
+		return nil, err
+	}
+	img, err := Decode(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", z.path, z.entries[i].Name, err)
+	}
+	return img, nil
+}
+
+// file unpacks picture i.
+func (z *Zip) file(i int) ([]byte, error) {
 	e := z.entries[i]
 	r, err := e.Open()
 	if err != nil {
@@ -56,9 +69,5 @@ func (z *Zip) Image(i int) (image.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %s: %w", z.path, e.Name, err)
 	}
-	img, err := Decode(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", z.path, e.Name, err)
-	}
-	return img, nil
+	return file, nil
 }

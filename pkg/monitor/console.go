@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -17,8 +18,9 @@ type Console struct {
 	Width int  // of the terminal, in characters; 0: 80
 	Quiet bool // only warnings
 
-	mu    sync.Mutex
-	shown bool // a live line stands on the terminal
+	mu         sync.Mutex
+	shown      bool      // a live line stands on the terminal
+	nextStatus time.Time // of the next Status where there is no live line
 }
 
 // Tick shows t.

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/data"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
+)
+
+// checkDetector is one call of `detector check`.
+type checkDetector struct {
+	Real, Fake          []string
+	Size, Batch, Limit  int
+	Workers             int
+	Seed                int64
+	JSON, ROC, Plot     string
+	MinAUC              float64
+	model               string
+	sys                 systemFlags
+	console             *monitor.Console
+	out                 io.Writer
+	detector            *tigas.Detector
+	realScores, fakeSet []float64
+}
+
+func newDetectorCheck() *cobra.Command {
+	o := checkDetector{Batch: 32, Limit: 5000}
+	cmd := &cobra.Command{
+		Use:   "check DETECTOR",
+		Short: "Is a detector worth using as a loss? ROC curve and area on your own pictures",
+		Long: `Score your own real and generated pictures with a detector and say whether it tells
+them apart: the area under the ROC curve (0.5: it guesses, 1: it is never wrong), the
+accuracy at 0.5, what is left of both when the pictures are compressed, blurred, noisy or
+scaled, and whether its score has a gradient where a generator would need one. A detector
+that guesses on your pictures moves a generator in random directions: the verdict says so.`,
+		Example: `  tigas-train detector check tigas.pt --real photos/ --fake samples/
+  tigas-train detector check hub --real photos/ --fake samples/ --roc roc.png --plot scores.png --json check.json
+  tigas-train detector check tigas.pt --real photos/ --fake samples/ --min-auc 0.8    # exit code 3 below`,
+		Args: oneArg("a detector: a file, hub or embedded"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.model, o.out = args[0], cmd.OutOrStdout()
+			o.console = newConsole(cmd.ErrOrStderr(), o.sys.Quiet)
+			return o.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&o.Real, "real", nil, "real pictures: folder, .zip, CIFAR-10, MNIST or demo; may be repeated")
+	f.StringSliceVar(&o.Fake, "fake", nil, "generated pictures, likewise")
+	f.IntVar(&o.Limit, "limit", o.Limit, "pictures of each kind that are looked at, evenly over the set; 0: all")
+	f.IntVar(&o.Size, "size", 0, "height and width that pictures are scaled to (default the detector's own)")
+	f.IntVar(&o.Batch, "batch", o.Batch, "pictures that are scored at once")
+	f.IntVar(&o.Workers, "workers", 0, "decoding goroutines (default one for each core, at most 8)")
+	f.Int64Var(&o.Seed, "seed", 0, "seed of the noise in degraded pictures")
+	f.StringVar(&o.JSON, "json", "", "write all figures to `FILE`, - for standard output in place of the table")
+	f.StringVar(&o.ROC, "roc", "", "write the ROC curve to `FILE.png`")
+	f.StringVar(&o.Plot, "plot", "", "write the histograms of both kinds' scores to `FILE.png`")
+	f.Float64Var(&o.MinAUC, "min-auc", 0, "exit with code 3 when the area is lower, for scripts")
+	o.sys.register(f)
+	return cmd
+}
+
+func (o *checkDetector) validate() error {
+	switch {
+	case len(o.Real) == 0 || len(o.Fake) == 0:
+		return usagef("detector check wants both --real and --fake").withHint("--fake takes the samples of the generator that you " +
+			"want to train, or of one like it")
+	case o.Limit < 0:
+		return usagef("--limit: got %d vs at least 1, or 0 for all", o.Limit)
+	case o.Size < 0 || o.Size > 4096:
+		return usagef("--size: got %d vs 1 to 4096", o.Size)
+	case o.Batch < 1 || o.Batch > 4096:
+		return usagef("--batch: got %d vs 1 to 4096", o.Batch)
+	case !(o.MinAUC >= 0 && o.MinAUC <= 1):
+		return usagef("--min-auc: got %v vs 0 to 1", o.MinAUC)
+	}
+	for flag, path := range map[string]string{"roc": o.ROC, "plot": o.Plot} {
+		if path != "" && !strings.EqualFold(filepath.Ext(path), ".png") {
+			return usagef("--%s: got %q vs a .png file", flag, path)
+		}
+	}
+	return nil
+}
+
+func (o *checkDetector) run(ctx context.Context) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	device, err := o.sys.start()
+	if err != nil {
+		return err
+	}
+	var sets [2]data.Dataset
+	for i, paths := range [][]string{o.Real, o.Fake} {
+		if sets[i], err = openSets(paths, max(o.Size, 32)); err != nil {
+			return coded(exitData, err)
+		}
+	}
+	return torch.Scoped(func(root *torch.Scope) error {
+		o.detector, err = openDetector(ctx, o.console, root, o.model, false, tigas.OpenOptions{Device: device, Height: o.Size})
+		if err != nil {
+			return err
+		}
+		if o.Size == 0 {
+			o.Size = o.detector.ImageSize
+		}
+		j, err := trainers.JudgeDetector(ctx, o.detector, sets[0], sets[1], trainers.JudgeOptions{Size: o.Size, Batch: o.Batch,
+			Most: o.Limit, Workers: o.Workers, Seed: o.Seed, OnProgress: func(done, total int) {
+				o.console.Status("scored %d of %d pictures", done, total)
+			}})
+		o.console.Done()
+		if err != nil {
+			if ctx.Err() != nil {
+				return &hinted{code: exitInterrupt, err: err}
+			}
+			if errors.Is(err, data.ErrNoImages) {
+				return coded(exitData, err)
+			}
+			return err
+		}
+		return o.report(sets, j)
+	})
+}
+
+// openSets opens data sets and puts them one after the other.
+func openSets(paths []string, size int) (data.Dataset, error) {
+	var l []data.Dataset
+	for _, p := range paths {
+		d, err := data.Open(p, size)
+		if err != nil {
+			return nil, err
+		}
+		l = append(l, d)
+	}
+	if len(l) == 1 {
+		return l[0], nil
+	}
+	return data.Join(l...), nil
+}
+
+// report prints what was found and writes the figures. What was measured is printed before anything can fail.
+func (o *checkDetector) report(sets [2]data.Dataset, j *trainers.Judgement) error {
+	var err error
+	if o.JSON == "-" {
+		err = o.writeJSON(o.out, sets, j)
+	} else {
+		o.print(sets, j)
+	}
+	if o.JSON != "" && o.JSON != "-" {
+		err = errors.Join(err, monitor.WriteFile(o.JSON, func(w io.Writer) error { return o.writeJSON(w, sets, j) }))
+	}
+	real, fake := wide(j.Real), wide(j.Fake)
+	if o.ROC != "" {
+		r, e := monitor.NewROC(real, fake)
+		if e == nil {
+			img, e2 := r.Draw(o.detector.Name)
+			if e = e2; e == nil {
+				e = monitor.WritePNG(o.ROC, img)
+			}
+		}
+		err = errors.Join(err, e)
+	}
+	if o.Plot != "" {
+		img, e := monitor.ScoreHistogram(o.detector.Name, 0.5, monitor.Population{Name: "real", Scores: real},
+			monitor.Population{Name: "generated", Scores: fake})
+		if e == nil {
+			e = monitor.WritePNG(o.Plot, img)
+		}
+		err = errors.Join(err, e)
+	}
+	if err != nil {
+		return coded(exitOutput, err)
+	}
+	if j.Figures.AUC < o.MinAUC {
+		return (&hinted{code: exitData, err: fmt.Errorf("detector %s has an area under the ROC curve of %.4f vs at least %g", o.detector.Name,
+			j.Figures.AUC, o.MinAUC)}).withHint("train one of your own: tigas-train detector train --real DIR --fake DIR --out RUN")
+	}
+	return nil
+}
+
+func (o *checkDetector) print(sets [2]data.Dataset, j *trainers.Judgement) {
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(o.out, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	f := j.Figures
+	row("detector", "%s, sha256 %.12s, at %dx%d", o.detector.Name, o.detector.SHA256, o.Size, o.Size)
+	row("real", "%s: %d pictures, mean score %.3f", sets[0].Name(), f.Real, f.MeanReal)
+	row("generated", "%s: %d pictures, mean score %.3f", sets[1].Name(), f.Fake, f.MeanFake)
+	row("ROC", "area %.4f, accuracy at 0.5 %.3f", f.AUC, f.Accuracy)
+	for _, d := range j.Degraded {
+		row("", "%-8s area %.4f, accuracy %.3f  (%s)", d.Kind, d.AUC, d.Accuracy, d.Setting)
+	}
+	row("gradient", "%.0f%% of the generated pictures are scored with hardly any (s(1-s) < 0.01)", 100*f.Saturated)
+	if n := j.BrokenReal + j.BrokenFake; n > 0 {
+		row("broken", "%d picture(s) could not be decoded and were left out", n)
+	}
+	row("verdict", "%s", j.Verdict.Text)
+	for _, a := range j.Verdict.Advice {
+		row("advice", "%s", a)
+	}
+}
+
+func (o *checkDetector) writeJSON(w io.Writer, sets [2]data.Dataset, j *trainers.Judgement) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(struct {
+		Detector string                     `json:"detector"`
+		SHA256   string                     `json:"sha256"`
+		Size     int                        `json:"size"`
+		Real     string                     `json:"real"`
+		Fake     string                     `json:"fake"`
+		Figures  trainers.DetectorFigures   `json:"figures"`
+		Degraded []trainers.DegradedFigures `json:"degraded"`
+		Verdict  trainers.DetectorVerdict   `json:"verdict"`
+		Broken   int                        `json:"broken"`
+		Scores   struct {
+			Real []float32 `json:"real"`
+			Fake []float32 `json:"fake"`
+		} `json:"scores"`
+	}{o.detector.Name, o.detector.SHA256, o.Size, sets[0].Name(), sets[1].Name(), j.Figures, j.Degraded, j.Verdict,
+		j.BrokenReal + j.BrokenFake, struct {
+			Real []float32 `json:"real"`
+			Fake []float32 `json:"fake"`
+		}{j.Real, j.Fake}})
+}
+
+func wide(l []float32) []float64 {
+	out := make([]float64, len(l))
+	for i, v := range l {
+		out[i] = float64(v)
+	}
+	return out
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+	"github.com/tigas-train/tigas-train/pkg/tigas/hub"
+)
+
+const modelHelp = "detector: TorchScript or a checkpoint (best_model.pt), hub, hub@REVISION, or embedded"
+
+// openDetector opens the detector that --tigas-model or --model names. Without a name the embedded one stands in for the
+// demo data only: on other images its score would mean nothing, and a run should not seem to work.
+func openDetector(ctx context.Context, console *monitor.Console, s *torch.Scope, model string, demo bool,
+	o tigas.OpenOptions) (*tigas.Detector, error) {
+	if model == "" {
+		if model = "hub"; demo {
+			model = "embedded"
+		}
+	}
+	if model == "embedded" {
+		det, err := tigas.Embedded(s, o)
+		return det, coded(exitData, err)
+	}
+	path := model
+	if revision, ok := hubModel(model); ok {
+		file, err := fetchDetector(ctx, console, hub.File{Revision: revision}, false)
+		if err != nil {
+			return nil, err
+		}
+		path = file.Path
+	} else if _, err := os.Stat(path); os.IsNotExist(err) {
+		return nil, (&hinted{code: exitData, err: err}).withHint("a detector is a file, hub (the published one) or embedded " +
+			"(the demo's)")
+	}
+	if dir, err := cacheDir(); err == nil {
+		o.Converted = filepath.Join(dir, hub.ConvertedFolder)
+	}
+	det, err := tigas.Open(s, path, o)
+	return det, coded(exitData, err)
+}
+
+// hubModel tells whether a name means the published detector, and which revision of it.
+func hubModel(model string) (revision string, ok bool) {
+	if model == "hub" {
+		return hub.DefaultRevision, true
+	}
+	return strings.CutPrefix(model, "hub@")
+}
+
+// fetchDetector finds a file of the hub in the caches or downloads it, with its progress on the console.
+func fetchDetector(ctx context.Context, console *monitor.Console, file hub.File, force bool) (hub.Result, error) {
+	client, err := newHub()
+	if err != nil {
+		return hub.Result{}, err
+	}
+	client.Progress = func(done, total int64) {
+		if total > 0 {
+			console.Status("fetching  %s: %d of %d MB (%d%%)", file, done>>20, total>>20, 100*done/total)
+		} else {
+			console.Status("fetching  %s: %d MB", file, done>>20)
+		}
+	}
+	res, err := client.Fetch(ctx, file, force)
+	console.Done()
+	if err == nil {
+		return res, nil
+	}
+	if ctx.Err() != nil {
+		return res, (&hinted{code: exitInterrupt, err: err}).withHint("what has arrived is kept: the same command goes on from there")
+	}
+	h := &hinted{code: exitData, err: err}
+	switch {
+	case errors.Is(err, hub.ErrAuth), errors.Is(err, hub.ErrNotFound), errors.Is(err, hub.ErrTooLarge):
+		return res, h // it says what to do
+	case os.IsPermission(err):
+		return res, (&hinted{code: exitOutput, err: err}).withHint("set TIGAS_CACHE_DIR to a folder that can be written")
+	}
+	offline := ""
+	if errors.Is(err, hub.ErrOffline) {
+		offline = "unset HF_HUB_OFFLINE; or "
+	}
+	return res, h.withHint("%sgive --tigas-model FILE (--model for score): a best_model.pt that was downloaded by other means, or "+
+		"TorchScript; or --tigas-model embedded for a try; or --tigas-weight 0; tigas-train detector cache shows what is here", offline)
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/tigas-train/tigas-train/pkg/data"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+)
+
+// scoreInput is a file to score, or an argument that leads to none.
+type scoreInput struct {
+	path string
+	err  error
+}
+
+// inputs expands folders and the list on standard input; files are taken as they are named.
+func (s *scoreCommand) inputs(args []string) ([]scoreInput, error) {
+	var l []scoreInput
+	for _, a := range args {
+		if a != "-" {
+			l = append(l, s.expand(a)...)
+			continue
+		}
+		names, err := readNames(s.in)
+		if err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
+		}
+		for _, name := range names {
+			l = append(l, s.expand(name)...)
+		}
+	}
+	if len(l) == 0 {
+		return nil, errors.New("standard input: got no paths")
+	}
+	return l, nil
+}
+
+// mostNames is the longest list of paths, in bytes.
+const mostNames = 1 << 30
+
+// readNames reads paths, one a line, or with NULs between them as find -print0 writes them.
+func readNames(r io.Reader) ([]string, error) {
+	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(r), mostNames+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > mostNames {
+		return nil, fmt.Errorf("got more than %d bytes", mostNames)
+	}
+	separator := "\n"
+	if bytes.IndexByte(text, 0) >= 0 {
+		separator = "\x00"
+	}
+	var l []string
+	for name := range strings.SplitSeq(string(text), separator) {
+		if separator == "\n" {
+			name = strings.TrimSuffix(name, "\r")
+		}
+		if name != "" {
+			l = append(l, name)
+		}
+	}
+	return l, nil
+}
+
+// expand returns the pictures below a folder, less what this command itself is about to write there.
+func (s *scoreCommand) expand(path string) []scoreInput {
+	info, err := os.Stat(path)
+	if err != nil {
+		return []scoreInput{{path, err}}
+	}
+	if !info.IsDir() {
+		return []scoreInput{{path, nil}}
+	}
+	folder, err := data.OpenFolder(path)
+	if err != nil {
+		return []scoreInput{{path, err}}
+	}
+	var own []string
+	for _, out := range []string{s.Plot, s.Sheet} {
+		if abs, err := filepath.Abs(out); err == nil && out != "" {
+			own = append(own, abs)
+		}
+	}
+	var l []scoreInput
+	for i := range folder.Len() {
+		if abs, err := filepath.Abs(folder.Path(i)); err != nil || !slices.Contains(own, abs) {
+			l = append(l, scoreInput{path: folder.Path(i)})
+		}
+	}
+	return l
+}
+
+// decoded is what a file holds: the pixels [3, R, R] of a picture, or the pictures of a sample grid, which are small and
+// are stretched when their turn comes.
+type decoded struct {
+	pix  []byte
+	grid []image.Image
+	err  error
+}
+
+// decodeAhead decodes files in parallel and returns them in order. At most ahead of them wait to be scored.
+func (s *scoreCommand) decodeAhead(ctx context.Context, files []scoreInput, ahead int) <-chan chan decoded {
+	workers := s.Workers
+	if workers == 0 {
+		workers = min(8, runtime.NumCPU())
+	}
+	queue := make(chan chan decoded, max(ahead, workers))
+	go func() {
+		defer close(queue)
+		busy := make(chan struct{}, workers)
+		for _, f := range files {
+			c := make(chan decoded, 1)
+			select {
+			case queue <- c:
+			case <-ctx.Done():
+				return
+			}
+			busy <- struct{}{}
+			go func() {
+				c <- s.decode(f)
+				<-busy
+			}()
+		}
+	}()
+	return queue
+}
+
+func (s *scoreCommand) decode(f scoreInput) (d decoded) {
+	defer func() {
+		if r := recover(); r != nil { // a decoder that does not survive a damaged file
+			d = decoded{err: fmt.Errorf("cannot be decoded: %v", r)}
+		}
+	}()
+	if f.err != nil {
+		return decoded{err: f.err}
+	}
+	img, grid, err := s.open(f.path)
+	if err != nil || grid != nil {
+		return decoded{grid: grid, err: err}
+	}
+	return decoded{pix: s.pixels(img)}
+}
+
+// open reads a picture, or the pictures of a sample grid.
+func (s *scoreCommand) open(path string) (img image.Image, grid []image.Image, err error) {
+	file, err := data.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.Crop == cropStretch {
+		img, err = data.DecodeRGB(file)
+	} else {
+		img, err = data.Decode(file)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return img, monitor.GridPictures(file), nil
+}
+
+// pixels is what the detector is shown of a picture.
+func (s *scoreCommand) pixels(img image.Image) []byte {
+	pix := make([]byte, 3*s.Size*s.Size)
+	if s.Crop == cropStretch {
+		data.ToRGB(img).Stretch(pix, s.Size)
+	} else {
+		data.Transform{Resolution: s.Size}.Apply(pix, img, nil)
+	}
+	return pix
+}
+
+// reason is an error without the path, which stands beside it.
+func reason(path string, err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) && p.Path == path {
+		return p.Err.Error()
+	}
+	text := strings.TrimPrefix(oneLine(err), "data: ")
+	return strings.TrimPrefix(strings.TrimPrefix(text, path+": "), "decode: ")
+}
