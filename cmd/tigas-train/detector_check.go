@@ -200,7 +200,8 @@ func (o *checkDetector) print(sets [2]data.Dataset, j *trainers.Judgement) {
 	for _, d := range j.Degraded {
 		row("", "%-8s area %.4f, accuracy %.3f  (%s)", d.Kind, d.AUC, d.Accuracy, d.Setting)
 	}
-	row("gradient", "%.0f%% of the generated pictures are scored with hardly any (s(1-s) < 0.01)", 100*f.Saturated)
+	row("slope", "%.2g: what a step of 1/255 along the gradient adds to a generated picture's score", f.Slope)
+	row("saturated", "%.0f%% of the generated pictures (s(1-s) < 0.01)", 100*f.Saturated)
 	if n := j.BrokenReal + j.BrokenFake; n > 0 {
 		row("broken", "%d picture(s) could not be decoded and were left out", n)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tigas-train/tigas-train/cgo/jit"
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/data"
@@ -45,7 +46,7 @@ of a second GAN.`,
 	f.IntVar(&o.Steps, "steps", o.Steps, "updates of the detector")
 	f.Float64Var(&o.Kimg, "kimg", o.Kimg, "length of each GAN's run")
 	f.Int64Var(&o.Seed, "seed", o.Seed, "seed of everything random")
-	sys.register(f)
+	sys.registerMachine(f, false)
 	return cmd
 }
 
@@ -83,7 +84,7 @@ func (o *demoDetector) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = trainers.TrainDetector(ctx, net, trainers.DetectorOptions{Steps: o.Steps, DecayAll: true, Batch: pairs.next,
+	err = trainers.TrainDetector(ctx, net, trainers.DetectorOptions{Steps: o.Steps, ClassWeight: 0.3, Batch: pairs.next,
 		OnStep: func(st trainers.DetectorStep) error {
 			if st.Step%100 == 0 {
 				o.console.Message("detector  step %d of %d, loss %.4f", st.Step, o.Steps, st.Loss)
@@ -97,7 +98,12 @@ func (o *demoDetector) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bytes, err := m.Bytes()
+	card, err := net.Arch.Card(network.Options{}, demoSize)
+	if err != nil {
+		return err
+	}
+	files := jit.Files{network.CardFile: card.Text()}
+	bytes, err := m.BytesWith(files)
 	if err != nil {
 		return err
 	}
@@ -112,7 +118,7 @@ func (o *demoDetector) run(ctx context.Context) error {
 	if err = o.judge(root, d, held, test); err != nil {
 		return err
 	}
-	return coded(exitOutput, m.Save(o.Out))
+	return coded(exitOutput, m.SaveWith(o.Out, files))
 }
 
 // samples trains a GAN and returns pixels [n, 3, 32, 32] of its samples, in the order of training.

@@ -47,8 +47,8 @@ type detectorConfig struct {
 }
 
 func newDetectorTrain() *cobra.Command {
-	o := trainDetector{Base: 16, settings: trainers.DetectorSettings{Resolution: 64, Epochs: 20, Batch: 32, LR: 1e-3,
-		Smoothing: 0.05, ClassWeight: 0.3, Augment: "light", Patience: 10}}
+	o := trainDetector{Base: 16, settings: trainers.DetectorSettings{Resolution: 64, Epochs: 20, Batch: 32, LR: 2e-3,
+		Smoothing: 0.05, ClassWeight: 0.3, Mixup: 0.5, Augment: "light", Patience: 10}}
 	cmd := &cobra.Command{
 		Use:   "train --real DIR --fake DIR",
 		Short: "Train a detector on folders of real and generated pictures",
@@ -97,6 +97,8 @@ func (o *trainDetector) register(f *pflag.FlagSet) {
 		"none; light: mirror, crop, degrade a third of the pictures; strong: degrade most (JPEG, blur, noise, resize)")
 	f.Float64Var(&s.Smoothing, "smoothing", s.Smoothing,
 		"distance of the targets from 0 and 1, at most 0.4: a detector that is sure of everything is no loss")
+	f.Float64Var(&s.Mixup, "mixup", s.Mixup,
+		"share of a batch that are mixtures of a real and a generated picture, 0 to 1: they give the score a slope to climb")
 	f.IntVar(&s.Epochs, "epochs", s.Epochs, "length: passes over as many pictures as there are, each of 50 batches at least")
 	f.Float64Var(&s.MaxKimg, "kimg", 0, "length in thousands of images, in place of --epochs")
 	f.IntVar(&s.Patience, "patience", s.Patience, "epochs without a better validation after which it ends; 0: never")
@@ -124,7 +126,7 @@ func (o *trainDetector) validate() error {
 	}{
 		{"resolution", float64(s.Resolution), 32, 1024}, {"epochs", float64(s.Epochs), 1, 1e6}, {"kimg", s.MaxKimg, 0, 1e7},
 		{"batch", float64(s.Batch), 2, 1 << 14}, {"patience", float64(s.Patience), 0, 1e6}, {"lr", s.LR, 0, math.MaxFloat64},
-		{"smoothing", s.Smoothing, 0, 0.4}, {"workers", float64(o.Workers), 0, 1024},
+		{"smoothing", s.Smoothing, 0, 0.4}, {"mixup", s.Mixup, 0, 1}, {"workers", float64(o.Workers), 0, 1024},
 	} {
 		if !(f.v >= f.min && f.v <= f.max) {
 			return usagef("--%s: got %v vs a number from %g to %g", f.flag, f.v, f.min, f.max)
@@ -233,6 +235,7 @@ func (o *trainDetector) summary(r *trainers.DetectorReport) {
 		r.Validation.Accuracy)
 	c.Message("test      area under ROC %.4f, accuracy %.3f, mean score real %.3f, generated %.3f  (%d + %d pictures)", t.AUC,
 		t.Accuracy, t.MeanReal, t.MeanFake, t.Real, t.Fake)
+	c.Message("test      slope %.2g: what a step of 1/255 along the gradient adds to a generated picture's score", t.Slope)
 	for _, d := range r.Degraded {
 		c.Message("test      %-8s area under ROC %.4f, accuracy %.3f  (%s)", d.Kind, d.AUC, d.Accuracy, d.Setting)
 	}

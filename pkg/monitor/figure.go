@@ -62,20 +62,20 @@ func render(p *plot.Plot) image.Image {
 	return c.Image()
 }
 
-// ruler draws a vertical line at a place of the axis, all the way up.
+// ruler draws a vertical line at a place of the axis, up to a height.
 type ruler struct {
-	at float64
+	at, to float64
 	draw.LineStyle
 }
 
 // Plot draws the line.
-func (r ruler) Plot(c draw.Canvas, p *plot.Plot) {
-	tx, _ := p.Transforms(&c)
-	c.StrokeLine2(r.LineStyle, tx(r.at), c.Min.Y, tx(r.at), c.Max.Y)
+func (r *ruler) Plot(c draw.Canvas, p *plot.Plot) {
+	tx, ty := p.Transforms(&c)
+	c.StrokeLine2(r.LineStyle, tx(r.at), c.Min.Y, tx(r.at), ty(r.to))
 }
 
 // Thumbnail draws the line's piece for the legend.
-func (r ruler) Thumbnail(c *draw.Canvas) {
+func (r *ruler) Thumbnail(c *draw.Canvas) {
 	y := c.Center().Y
 	c.StrokeLine2(r.LineStyle, c.Min.X, y, c.Max.X, y)
 }

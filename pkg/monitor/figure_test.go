@@ -88,7 +88,7 @@ func TestWholeTicks(t *testing.T) {
 	for most, want := range map[float64][]string{1.08: {"0", "1"}, 5.4: {"0", "1", "2", "3", "4", "5"}, 8: {"0", "2", "4", "6", "8"},
 		300: {"0", "50", "100", "150", "200", "250", "300"}} {
 		var got []string
-		for _, tick := range wholeTicks(0, most) {
+		for _, tick := range wholeTicks(most) {
 			got = append(got, tick.Label)
 		}
 		require.Equal(t, want, got)

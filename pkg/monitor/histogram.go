@@ -39,6 +39,7 @@ func ScoreHistogram(title string, threshold float64, populations ...Population) 
 	p.Legend.Top, p.Legend.YOffs, p.Legend.XOffs = true, -vg.Points(6), -vg.Points(10)
 	var text []string
 	var means []plot.Plotter
+	var rulers []*ruler
 	highest, upper, lower := 0.0, 0.0, 0.0 // the highest bar, that above 0.66, that below 0.34
 	for i, l := range populations {
 		bars, err := histogram(l.Scores, two)
@@ -47,11 +48,11 @@ func ScoreHistogram(title string, threshold float64, populations ...Population) 
 		}
 		c := []color.NRGBA{blue, vermillion}[i]
 		s := Summarize(l.Scores)
-		mean := ruler{s.Mean, draw.LineStyle{Color: c, Width: vg.Points(1.6)}}
+		mean := &ruler{s.Mean, 0, draw.LineStyle{Color: c, Width: vg.Points(1.6)}}
 		h := &plotter.Histogram{Bins: bars, Width: 1. / histogramBins, FillColor: color.NRGBA{c.R, c.G, c.B, 130},
 			LineStyle: draw.LineStyle{Color: color.NRGBA{c.R, c.G, c.B, 200}, Width: vg.Points(0.5)}}
 		p.Add(h)
-		means = append(means, mean)
+		means, rulers = append(means, mean), append(rulers, mean)
 		if two {
 			p.Legend.Add(fmt.Sprintf("%s (%d)", l.Name, len(l.Scores)), h)
 		}
@@ -66,16 +67,19 @@ func ScoreHistogram(title string, threshold float64, populations ...Population) 
 		}
 		text = append(text, statistics(l, s, threshold, two)...)
 	}
-	line := ruler{threshold, draw.LineStyle{Color: color.Black, Width: vg.Points(1.2), Dashes: []vg.Length{vg.Points(4), vg.Points(3)}}}
+	line := &ruler{threshold, 0, draw.LineStyle{Color: color.Black, Width: vg.Points(1.2), Dashes: []vg.Length{vg.Points(4), vg.Points(3)}}}
 	p.Add(means...)
 	p.Add(line)
 	p.Legend.Add("threshold "+strconv.FormatFloat(threshold, 'g', 3, 64), line)
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 1, 0, highest*1.08
-	p.X.Tick.Marker, p.Y.Tick.Marker = tenths{}, plot.TickerFunc(wholeTicks)
+	p.X.Tick.Marker, p.Y.Tick.Marker = tenths{}, plot.TickerFunc(func(_, _ float64) []plot.Tick { return wholeTicks(highest) })
 	// Texts go to the side with the lower bars, and above them if both are high.
 	left := lower < upper
-	if min(lower, upper) > highest*0.45 {
+	if two || min(lower, upper) > highest*0.45 {
 		p.Y.Max = highest * 1.75
+	}
+	for _, r := range append(rulers, line) {
+		r.to = highest * 1.05
 	}
 	p.Legend.Left = left
 	if left {
@@ -144,8 +148,8 @@ func (tenths) Ticks(_, _ float64) []plot.Tick {
 	return l
 }
 
-// wholeTicks are about five ticks at round whole numbers.
-func wholeTicks(_, most float64) (l []plot.Tick) {
+// wholeTicks are about five ticks at round whole numbers, up to the highest bar: above are texts.
+func wholeTicks(most float64) (l []plot.Tick) {
 	step := 1.0
 	for i := 0; most/step > 6; i++ {
 		step *= []float64{2, 2.5, 2}[i%3] // 1, 2, 5, 10

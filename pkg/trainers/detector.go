@@ -13,11 +13,8 @@ import (
 // DetectorOptions are the settings of [TrainDetector].
 type DetectorOptions struct {
 	Steps  int     // updates
-	LR     float64 // peak learning rate of AdamW; 0: 2e-3
+	LR     float64 // peak learning rate of AdamW, from which it falls to zero along half a cosine; 0: 2e-3
 	Warmup int     // updates over which it rises from zero; 0: 50
-	Cosine bool    // it falls to zero along half a cosine; else in a straight line from the first update
-	// DecayAll lets biases and norms decay too, and not only the weights of convolutions and linear layers.
-	DecayAll bool
 	// ClassWeight is the weight of the cross-entropy of the second head, which says generated or real in two logits. 0: it is
 	// not trained.
 	ClassWeight float64
@@ -46,8 +43,8 @@ const (
 //
 //	L = BCE(logit, t) + ClassWeight CE(logits, t)
 //
-// with the cross-entropy of the classes against (1 - t, t). Weights decay by 1e-4 and gradients are clipped at norm 1, as
-// the reference trainer has it. An update whose gradient is not finite is left out; after more than 50 in a row it returns
+// with the cross-entropy of the classes against (1 - t, t). Weights of convolutions and linear layers decay by 1e-4 and
+// gradients are clipped at norm 1, as the reference trainer means it. An update whose gradient is not finite is left out; after more than 50 in a row it returns
 // an error that wraps [ErrDiverged]. When ctx ends, the update in progress is made and the error wraps [ErrInterrupted].
 func TrainDetector(ctx context.Context, net *network.Net, o DetectorOptions) error {
 	if o.LR == 0 {
@@ -115,11 +112,7 @@ func (o DetectorOptions) loss(net *network.Net, images, targets *torch.Tensor, s
 // rate is the learning rate of an update.
 func (o DetectorOptions) rate(step int) float64 {
 	warm := min(1, float64(step+1)/float64(o.Warmup))
-	done := float64(step) / float64(o.Steps)
-	if o.Cosine {
-		return o.LR * warm * (1 + math.Cos(math.Pi*done)) / 2
-	}
-	return o.LR * warm * (1 - done)
+	return o.LR * warm * (1 + math.Cos(math.Pi*float64(step)/float64(o.Steps))) / 2
 }
 
 // detectorOptimizer is AdamW with two groups of parameters: those that decay, and the others.
@@ -139,7 +132,7 @@ func newDetectorOptimizer(s *torch.Scope, net *network.Net, o DetectorOptions) *
 	for i, p := range net.Params {
 		d.params = append(d.params, p.Tensor)
 		// Biases and the weights of norms have one dimension, everything else has more.
-		if o.DecayAll || p.Tensor.Dim() > 1 {
+		if p.Tensor.Dim() > 1 {
 			decays.index = append(decays.index, i)
 		} else {
 			rest.index = append(rest.index, i)

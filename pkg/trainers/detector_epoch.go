@@ -46,7 +46,7 @@ func (r *detectorRun) tick(values ...monitor.Value) monitor.Tick {
 func (r *detectorRun) endEpoch(st DetectorStep) error {
 	epoch := (st.Step + r.perEpoch) / r.perEpoch
 	f := JudgeScores(r.scores(r.eval.ForwardTensor, r.val[0]), r.scores(r.eval.ForwardTensor, r.val[1]), r.o.Smoothing)
-	if math.IsNaN(f.AUC) {
+	if f.Slope = r.slope(); math.IsNaN(f.AUC) || math.IsNaN(f.Slope) {
 		return fmt.Errorf("%w: the scores of validation pictures are not finite after step %d: lower the learning rate",
 			ErrDiverged, st.Step)
 	}
@@ -67,6 +67,7 @@ func (r *detectorRun) endEpoch(st DetectorStep) error {
 	n := float64(max(1, r.sums.n))
 	tick := r.tick([]monitor.Value{{Name: "loss", Value: r.sums.loss / n}, {Name: "class_loss", Value: r.sums.class / n},
 		{Name: "val_loss", Value: f.Loss}, {Name: "val_auc", Value: f.AUC}, {Name: "val_accuracy", Value: f.Accuracy},
+		{Name: "val_slope", Value: f.Slope},
 		{Name: "val_real", Value: f.MeanReal}, {Name: "val_fake", Value: f.MeanFake}, {Name: "lr_detector", Value: st.LR}}...)
 	if r.sums.skipped > 0 {
 		tick.Values = append(tick.Values, monitor.Value{Name: "skipped", Value: float64(r.sums.skipped)})

@@ -56,6 +56,13 @@ func (r *detectorRun) scores(score func(x *torch.Tensor) *torch.Tensor, im *data
 	return scoreImages(r.scope, score, im, max(32, r.o.Batch), r.o.Device)
 }
 
+// slope is that of the network as it is now, over a part of the generated pictures for validation.
+func (r *detectorRun) slope() float64 {
+	im := *r.val[1]
+	im.N = min(im.N, 64)
+	return median(slopes(r.scope, r.eval.ForwardTensor, &im, max(32, r.o.Batch), r.o.Device))
+}
+
 // finish judges the detector's file, which has the best weights, on the test pictures and writes the card anew.
 func (r *detectorRun) finish(ctx context.Context) error {
 	path := filepath.Join(r.o.Out.Dir, DetectorFile)

@@ -16,6 +16,10 @@ type DetectorFigures struct {
 	MeanReal  float64 `json:"mean_real"` // mean scores
 	MeanFake  float64 `json:"mean_fake"`
 	Saturated float64 `json:"saturated"` // share of generated images whose score s has s(1-s) < 0.01: no gradient
+	// Slope is how much the score of a generated image changes, to first order, when its pixels move along the gradient by
+	// 1/255 (root mean square): the median over up to 256 images. What a generator can use is about 0.01 and more. It is
+	// not known from scores: 0 in the figures of [JudgeScores].
+	Slope float64 `json:"slope"`
 }
 
 // saturation is the derivative of the score with respect to the logit below which a generator learns nothing to speak of.
@@ -58,14 +62,18 @@ func JudgeScores(real, fake []float32, smoothing float64) DetectorFigures {
 	return f
 }
 
-// better tells whether f is a better validation than g: the larger area, and of equal ones the lower loss.
+// better tells whether f is a better validation than g: the larger area, then the larger slope. Areas above 0.995 count as
+// equal: there the scores only move further apart, and a score that is flat is no loss. A slope that is 1 % larger is no news.
 func (f DetectorFigures) better(g DetectorFigures) bool {
-	return f.AUC > g.AUC || f.AUC == g.AUC && f.Loss < g.Loss
+	const enough = 0.995
+	a, b := min(f.AUC, enough), min(g.AUC, enough)
+	return a > b || a == b && f.Slope > 1.01*g.Slope
 }
 
 // DetectorVerdict is what figures on test images mean for the detector's use.
 type DetectorVerdict struct {
-	Useless   bool     `json:"useless"`
+	Useless   bool     `json:"useless"`   // as a loss
+	Flat      bool     `json:"flat"`      // its score hardly changes with the image
 	Saturated bool     `json:"saturated"` // for most generated images; see [DetectorFigures]
 	Text      string   `json:"text"`
 	Advice    []string `json:"advice,omitempty"`
@@ -74,6 +82,7 @@ type DetectorVerdict struct {
 const (
 	usefulAUC = 0.6 // the least area of a detector that is of any use
 	mostLost  = 0.2 // accuracy that a degradation may cost before advice is given
+	flatSlope = 1e-3
 )
 
 // Verdict judges figures of test images that training has not seen, as they are and degraded.
@@ -102,6 +111,12 @@ func (f DetectorFigures) Verdict(degraded ...DegradedFigures) DetectorVerdict {
 		v.Text = "fair"
 	default:
 		v.Text = "good on pictures like these; what it says of other generators is not known"
+	}
+	if !v.Useless && !(f.Slope >= flatSlope) {
+		v.Useless, v.Flat = true, true
+		v.Text = fmt.Sprintf("useless as a loss: it tells the two apart, but its score is flat around generated pictures (slope %.1e, "+
+			"want %g at least), so a generator has nothing to climb", f.Slope, flatSlope)
+		v.Advice = append(v.Advice, "train it with a larger --mixup, more --smoothing, or fewer --epochs")
 	}
 	if !v.Useless && f.Saturated > 0.5 {
 		v.Saturated = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/data"
@@ -28,13 +29,14 @@ type JudgeOptions struct {
 type Judgement struct {
 	Real, Fake             []float32 // scores, in the order of the sets
 	Figures                DetectorFigures
-	Degraded               []DegradedFigures // of the first up to 1,000 of each kind, by kind of degradation
+	Degraded               []DegradedFigures // of up to 1,000 of each kind, by kind of degradation
 	Verdict                DetectorVerdict
 	BrokenReal, BrokenFake int // pictures that could not be decoded and were left out
 }
 
 const (
 	mostDegraded = 1000     // pictures of a kind that are degraded: four kinds cost four times
+	mostSloped   = 256      // generated pictures whose gradient is taken
 	partBytes    = 64 << 20 // pictures in memory at once
 )
 
@@ -99,6 +101,15 @@ func JudgeDetector(ctx context.Context, d *tigas.Detector, real, fake data.Datas
 		out.Degraded = append(out.Degraded, DegradedFigures{Kind: kind.String(), Setting: kind.Setting(DegradedStrength),
 			AUC: f.AUC, Accuracy: f.Accuracy, Images: f.Real + f.Fake})
 	}
+	err := j.parts(ctx, data.Spread(sets[1], mostSloped), func(im *data.Images) {
+		j.slopes = append(j.slopes, slopes(j.scope, j.d.Score, im, j.o.Batch, j.d.Device())...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if out.Figures.Slope = median(j.slopes); math.IsNaN(out.Figures.Slope) {
+		return nil, fmt.Errorf("%w: the gradient of the detector's score is not finite", ErrDiverged)
+	}
 	out.Verdict = out.Figures.Verdict(out.Degraded...)
 	return out, nil
 }
@@ -109,6 +120,7 @@ type judge struct {
 	d           *tigas.Detector
 	scope       *torch.Scope
 	done, total int
+	slopes      []float64
 }
 
 // parts decodes a set in parts that fit into memory.
@@ -133,6 +145,34 @@ func (j *judge) scores(im *data.Images) []float32 {
 		j.o.OnProgress(j.done, j.total)
 	}
 	return l
+}
+
+// slopes are those of pictures in memory, see [DetectorFigures]. A network in evaluation mode treats each picture for
+// itself, so that the gradient of the sum of scores has those of the pictures.
+func slopes(scope *torch.Scope, score func(x *torch.Tensor) *torch.Tensor, im *data.Images, batch int, d torch.Device) (l []float64) {
+	size := 3 * im.R * im.R
+	for i := 0; i < im.N; i += batch {
+		s := scope.Child()
+		x := unitImages(s, im.Pixels[i*size:min(im.N, i+batch)*size], im.R, d).RequiresGrad(true)
+		g := torch.Grad(score(x).Sum(), []*torch.Tensor{x}, torch.GradOptions{})[0]
+		for _, n := range g.Square().SumDim([]int64{1, 2, 3}, false).Sqrt().Float32s() {
+			l = append(l, float64(n)*math.Sqrt(float64(size))/255)
+		}
+		s.Close()
+	}
+	return l
+}
+
+// median is the upper one of two in the middle, 0 for no numbers, NaN when one is not finite.
+func median(l []float64) float64 {
+	if len(l) == 0 {
+		return 0
+	}
+	l = slices.Sorted(slices.Values(l))
+	if math.IsNaN(l[0]) || math.IsInf(l[len(l)-1], 0) { // NaN sorts first
+		return math.NaN()
+	}
+	return l[len(l)/2]
 }
 
 // scoreImages are the scores of pictures in memory.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -35,9 +36,13 @@ type DetectorSettings struct {
 	LR          float64 `json:"lr"`         // peak learning rate
 	Smoothing   float64 `json:"smoothing"`  // the targets are 1 - Smoothing for real and Smoothing for generated images
 	ClassWeight float64 `json:"class_weight"`
-	Augment     string  `json:"augment"`  // see [data.ParseAugment]
-	Patience    int     `json:"patience"` // epochs without a better validation after which training ends; 0: never
-	Seed        int64   `json:"seed"`
+	// Mixup is the share of a batch that are mixtures of a real and a generated image, whose targets lie between in
+	// proportion (Zhang et al. 2018, arXiv:1710.09412). Without them the score of a detector that is right is flat around
+	// real and around generated images, and a generator has nothing to climb.
+	Mixup    float64 `json:"mixup"`
+	Augment  string  `json:"augment"`  // see [data.ParseAugment]
+	Patience int     `json:"patience"` // epochs without a better validation after which training ends; 0: never
+	Seed     int64   `json:"seed"`
 }
 
 // DetectorRunOptions are all settings of [RunDetector].
@@ -64,6 +69,7 @@ type detectorRun struct {
 	log    *monitor.JSONLog
 	report DetectorReport
 	stream *labelledStream
+	mixes  *rand.Rand      // proportions of mixtures
 	val    [2]*data.Images // real, generated
 
 	steps, perEpoch int
@@ -95,7 +101,8 @@ func RunDetector(ctx context.Context, net *network.Net, d DetectorData, o Detect
 	runtime.LockOSThread() // as in Run
 	defer runtime.UnlockOSThread()
 	defer o.Console.Done()
-	r := &detectorRun{o: o, d: d, net: net, scope: torch.NewScope(), report: newDetectorReport(d, o)}
+	r := &detectorRun{o: o, d: d, net: net, scope: torch.NewScope(), report: newDetectorReport(d, o),
+		mixes: rand.New(rand.NewPCG(uint64(o.Seed), 0x6d6978))}
 	defer r.scope.Close()
 	if err := r.prepare(ctx); err != nil {
 		return nil, r.stopped(ctx, err)
@@ -103,7 +110,7 @@ func RunDetector(ctx context.Context, net *network.Net, d DetectorData, o Detect
 	defer r.stream.stop()
 	defer r.log.Close()
 
-	train := DetectorOptions{Steps: r.steps, LR: o.LR, Warmup: min(500, max(10, r.steps/20)), Cosine: true,
+	train := DetectorOptions{Steps: r.steps, LR: o.LR, Warmup: min(500, max(10, r.steps/20)),
 		ClassWeight: o.ClassWeight, Batch: r.batch, OnStep: r.onStep}
 	err := TrainDetector(ctx, net, train)
 	if err != nil && !errors.Is(err, errEnough) {
@@ -195,14 +202,37 @@ func (r *detectorRun) batch(s *torch.Scope) (images, targets *torch.Tensor, err 
 	}
 	r.report.Data.Real.Broken += r.warnBroken("real", r.stream.loaders[0].Broken())
 	r.report.Data.Fake.Broken += r.warnBroken("generated", r.stream.loaders[1].Broken())
-	t := make([]float32, r.o.Batch)
-	for i := range t {
-		t[i] = float32(r.o.Smoothing)
-		if i < r.o.Batch/2 {
-			t[i] = float32(1 - r.o.Smoothing)
-		}
+	half := r.o.Batch / 2
+	share := make([]float32, r.o.Batch) // of the real image in each
+	for i := range half {
+		share[i] = 1
 	}
-	return unitImages(s, pix, r.o.Resolution, r.o.Device), s.FromFloat32s(t).ToDevice(r.o.Device), nil
+	images = unitImages(s, pix, r.o.Resolution, r.o.Device)
+	if mixed := int(math.Round(r.o.Mixup * float64(half))); mixed > 0 {
+		images = r.mix(images, share, half, mixed)
+	}
+	targets = s.FromFloat32s(share).ToDevice(r.o.Device)
+	return images, targets.MulScalar(1 - 2*r.o.Smoothing).AddScalar(r.o.Smoothing), nil
+}
+
+// mix replaces the last so many images of each half by mixtures of the same pairs, in two different proportions, and writes
+// how much of each is real to share.
+func (r *detectorRun) mix(images *torch.Tensor, share []float32, half, mixed int) *torch.Tensor {
+	clean := half - mixed
+	part := func(from, n int) *torch.Tensor { return images.Narrow(0, int64(from), int64(n)) }
+	real, fake := part(clean, mixed), part(half+clean, mixed)
+	mixture := func(into []float32) *torch.Tensor {
+		for i := range into {
+			into[i] = r.mixes.Float32()
+		}
+		t := images.Scope().FromFloat32s(into, int64(mixed), 1, 1, 1).ToDevice(r.o.Device)
+		return fake.LerpTensor(real, t)
+	}
+	parts := []*torch.Tensor{mixture(share[clean:half]), mixture(share[half+clean:])}
+	if clean > 0 {
+		parts = []*torch.Tensor{part(0, clean), parts[0], part(half, clean), parts[1]}
+	}
+	return torch.Cat(parts, 0)
 }
 
 // unitImages maps bytes [N, 3, R, R] to images in [0, 1] on a device.

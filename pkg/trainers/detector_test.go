@@ -36,12 +36,10 @@ func TestDetectorLoss(t *testing.T) {
 }
 
 func TestDetectorRateAndDecay(t *testing.T) {
-	o := DetectorOptions{Steps: 100, LR: 2, Warmup: 10, Cosine: true}
+	o := DetectorOptions{Steps: 100, LR: 2, Warmup: 10}
 	require.InDelta(t, 0.2, o.rate(0), 1e-12)
 	require.InDelta(t, 1, o.rate(50), 1e-12)
 	require.Less(t, o.rate(99), 0.001)
-	o.Cosine = false
-	require.InDelta(t, 0.5, o.rate(75), 1e-12)
 
 	s := scope(t)
 	net := tinyDetector(t, s)
@@ -53,7 +51,6 @@ func TestDetectorRateAndDecay(t *testing.T) {
 	for _, i := range opt.groups[1].index {
 		require.EqualValues(t, 1, net.Params[i].Tensor.Dim(), net.Params[i].Name)
 	}
-	require.Len(t, newDetectorOptimizer(s, net, DetectorOptions{DecayAll: true}).groups, 1)
 }
 
 // Updates that are not finite are left out, and end the run when there are too many in a row.
@@ -92,7 +89,9 @@ func TestJudgeScores(t *testing.T) {
 	fake := -(math.Log(0.8) + math.Log(0.999) + math.Log(0.4) + math.Log(0.7)) / 4
 	require.InDelta(t, (real+fake)/2, f.Loss, 1e-6) // float32 scores
 	require.True(t, f.better(DetectorFigures{AUC: 0.8}))
-	require.True(t, f.better(DetectorFigures{AUC: f.AUC, Loss: 9}))
+	f.Slope = 0.1
+	require.True(t, f.better(DetectorFigures{AUC: f.AUC, Slope: 0.05}))
+	require.True(t, DetectorFigures{AUC: 0.996, Slope: 0.1}.better(DetectorFigures{AUC: 1, Slope: 1e-5}), "above 0.995 the slope counts")
 	require.False(t, f.better(f))
 
 	nan := float32(math.NaN())
@@ -104,7 +103,7 @@ func TestJudgeScores(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	many := DetectorFigures{Real: 500, Fake: 500, Accuracy: 0.9}
+	many := DetectorFigures{Real: 500, Fake: 500, Accuracy: 0.9, Slope: 0.1}
 	for _, test := range []struct {
 		auc, saturated float64
 		n              int
@@ -132,6 +131,14 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 	many.AUC = 0.97
+	for _, flat := range []float64{0, 1e-4, math.NaN()} {
+		f := many
+		f.Slope = flat
+		v := f.Verdict()
+		require.True(t, v.Useless && v.Flat)
+		require.Contains(t, v.Text, "useless as a loss")
+		require.Contains(t, v.Advice[0], "--mixup")
+	}
 	v := many.Verdict(DegradedFigures{Kind: "blur", Accuracy: 0.6}, DegradedFigures{Kind: "jpeg", Accuracy: 0.8})
 	require.Equal(t, []string{"it is misled by blur: train longer, with --augment strong"}, v.Advice)
 }
