@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,7 +30,9 @@ func (m *Module) SaveWith(path string, files Files) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	// Not os.CreateTemp, whose files nobody else may read whatever the umask says.
+	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%08x.tmp", filepath.Base(path), rand.Uint32()))
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return fmt.Errorf("jit: save: %w", err)
 	}
@@ -38,8 +41,8 @@ func (m *Module) SaveWith(path string, files Files) error {
 	if _, ok := err.(syscall.Errno); ok {
 		err = &os.PathError{Op: "write", Path: path, Err: err}
 	}
-	if e := f.Chmod(0o644); err == nil {
-		err = e
+	if err == nil {
+		err = f.Sync()
 	}
 	if e := f.Close(); err == nil {
 		err = e

@@ -5,33 +5,32 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/roc"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
 // checkDetector is one call of `detector check`.
 type checkDetector struct {
-	Real, Fake          []string
-	Size, Batch, Limit  int
-	Workers             int
-	Seed                int64
-	JSON, ROC, Plot     string
-	MinAUC              float64
-	model               string
-	sys                 systemFlags
-	console             *monitor.Console
-	out                 io.Writer
-	detector            *tigas.Detector
-	realScores, fakeSet []float64
+	Real, Fake         []string
+	Size, Batch, Limit int
+	Workers            int
+	Seed               int64
+	JSON, ROC, Plot    string
+	MinAUC             float64
+	model              string
+	sys                systemFlags
+	console            *monitor.Console
+	out                io.Writer
+	detector           *tigas.Detector
 }
 
 func newDetectorCheck() *cobra.Command {
@@ -55,8 +54,8 @@ that guesses on your pictures moves a generator in random directions: the verdic
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.Real, "real", nil, "real pictures: folder, .zip, CIFAR-10, MNIST or demo; may be repeated")
-	f.StringSliceVar(&o.Fake, "fake", nil, "generated pictures, likewise")
+	f.StringArrayVar(&o.Real, "real", nil, "real pictures: folder, .zip, CIFAR-10, MNIST or demo; may be repeated")
+	f.StringArrayVar(&o.Fake, "fake", nil, "generated pictures, likewise")
 	f.IntVar(&o.Limit, "limit", o.Limit, "pictures of each kind that are looked at, evenly over the set; 0: all")
 	f.IntVar(&o.Size, "size", 0, "height and width that pictures are scaled to (default the detector's own)")
 	f.IntVar(&o.Batch, "batch", o.Batch, "pictures that are scored at once")
@@ -79,21 +78,26 @@ func (o *checkDetector) validate() error {
 		return usagef("--limit: got %d vs at least 1, or 0 for all", o.Limit)
 	case o.Size < 0 || o.Size > 4096:
 		return usagef("--size: got %d vs 1 to 4096", o.Size)
+	case o.Workers < 0 || o.Workers > 1024:
+		return usagef("--workers: got %d vs 1 to 1024", o.Workers)
 	case o.Batch < 1 || o.Batch > 4096:
 		return usagef("--batch: got %d vs 1 to 4096", o.Batch)
 	case !(o.MinAUC >= 0 && o.MinAUC <= 1):
 		return usagef("--min-auc: got %v vs 0 to 1", o.MinAUC)
 	}
-	for flag, path := range map[string]string{"roc": o.ROC, "plot": o.Plot} {
-		if path != "" && !strings.EqualFold(filepath.Ext(path), ".png") {
-			return usagef("--%s: got %q vs a .png file", flag, path)
-		}
-	}
-	return nil
+	return checkOutputs(o.outputs()...)
+}
+
+// outputs are the files that were asked for.
+func (o *checkDetector) outputs() []output {
+	return []output{{"--json", o.JSON, ".json"}, {"--roc", o.ROC, ".png"}, {"--plot", o.Plot, ".png"}}
 }
 
 func (o *checkDetector) run(ctx context.Context) error {
 	if err := o.validate(); err != nil {
+		return err
+	}
+	if err := prepareOutputs(o.outputs()...); err != nil {
 		return err
 	}
 	device, err := o.sys.start()
@@ -102,8 +106,8 @@ func (o *checkDetector) run(ctx context.Context) error {
 	}
 	var sets [2]data.Dataset
 	for i, paths := range [][]string{o.Real, o.Fake} {
-		if sets[i], err = openSets(paths, max(o.Size, 32)); err != nil {
-			return coded(exitData, err)
+		if sets[i], err = openSets([]string{"real", "fake"}[i], paths, max(o.Size, 32)); err != nil {
+			return err
 		}
 	}
 	return torch.Scoped(func(root *torch.Scope) error {
@@ -132,22 +136,6 @@ func (o *checkDetector) run(ctx context.Context) error {
 	})
 }
 
-// openSets opens data sets and puts them one after the other.
-func openSets(paths []string, size int) (data.Dataset, error) {
-	var l []data.Dataset
-	for _, p := range paths {
-		d, err := data.Open(p, size)
-		if err != nil {
-			return nil, err
-		}
-		l = append(l, d)
-	}
-	if len(l) == 1 {
-		return l[0], nil
-	}
-	return data.Join(l...), nil
-}
-
 // report prints what was found and writes the figures. What was measured is printed before anything can fail.
 func (o *checkDetector) report(sets [2]data.Dataset, j *trainers.Judgement) error {
 	var err error
@@ -159,25 +147,7 @@ func (o *checkDetector) report(sets [2]data.Dataset, j *trainers.Judgement) erro
 	if o.JSON != "" && o.JSON != "-" {
 		err = errors.Join(err, monitor.WriteFile(o.JSON, func(w io.Writer) error { return o.writeJSON(w, sets, j) }))
 	}
-	real, fake := wide(j.Real), wide(j.Fake)
-	if o.ROC != "" {
-		r, e := monitor.NewROC(real, fake)
-		if e == nil {
-			img, e2 := r.Draw(o.detector.Name)
-			if e = e2; e == nil {
-				e = monitor.WritePNG(o.ROC, img)
-			}
-		}
-		err = errors.Join(err, e)
-	}
-	if o.Plot != "" {
-		img, e := monitor.ScoreHistogram(o.detector.Name, 0.5, monitor.Population{Name: "real", Scores: real},
-			monitor.Population{Name: "generated", Scores: fake})
-		if e == nil {
-			e = monitor.WritePNG(o.Plot, img)
-		}
-		err = errors.Join(err, e)
-	}
+	err = errors.Join(err, o.figures(j))
 	if err != nil {
 		return coded(exitOutput, err)
 	}
@@ -186,6 +156,34 @@ func (o *checkDetector) report(sets [2]data.Dataset, j *trainers.Judgement) erro
 			j.Figures.AUC, o.MinAUC)}).withHint("train one of your own: tigas-train detector train --real DIR --fake DIR --out RUN")
 	}
 	return nil
+}
+
+// figures draws what was asked for.
+func (o *checkDetector) figures(j *trainers.Judgement) error {
+	var errs []error
+	draw := func(path string, make func() (image.Image, error)) {
+		if path == "" {
+			return
+		}
+		img, err := make()
+		if err == nil {
+			err = monitor.WritePNG(path, img)
+		}
+		errs = append(errs, err)
+	}
+	name := shortName(o.detector.Name)
+	draw(o.ROC, func() (image.Image, error) {
+		curve, err := roc.New(j.Real, j.Fake)
+		if err != nil {
+			return nil, err
+		}
+		return monitor.ROC(name, curve)
+	})
+	draw(o.Plot, func() (image.Image, error) {
+		return monitor.ScoreHistogram("Scores by "+name, 0.5, monitor.Population{Name: "real", Scores: wide(j.Real)},
+			monitor.Population{Name: "generated", Scores: wide(j.Fake)})
+	})
+	return errors.Join(errs...)
 }
 
 func (o *checkDetector) print(sets [2]data.Dataset, j *trainers.Judgement) {

@@ -15,6 +15,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/roc"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 	"github.com/tigas-train/tigas-train/pkg/tigas/network"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
@@ -286,7 +287,7 @@ func (o *demoDetector) judge(root *torch.Scope, d *tigas.Detector, p *pairs, fak
 			return err
 		}
 		all[group] = append(all[group], l...)
-		o.console.Message("test      %-22s area under ROC %.4f", name, trainers.AUC(real, l))
+		o.console.Message("test      %-22s area under ROC %.4f", name, roc.Area(real, l))
 		return nil
 	}
 	third := len(fakes) / pictureBytes / 3 * pictureBytes
@@ -311,7 +312,7 @@ func (o *demoDetector) judge(root *torch.Scope, d *tigas.Detector, p *pairs, fak
 		return err
 	}
 	for i, name := range []string{"generated", "damaged"} {
-		a := trainers.AUC(real, all[i])
+		a := roc.Area(real, all[i])
 		o.console.Message("test      all %-18s area under ROC %.4f", name, a)
 		if a < 0.95 {
 			return fmt.Errorf("the detector tells %s pictures from real ones with an area under ROC of %.3f, want 0.95: "+

@@ -10,19 +10,14 @@ import (
 // leastPictures is the least number of pictures of a kind that can be divided into parts.
 const leastPictures = 10
 
-// open opens sets and joins them.
+// open opens sets, joins them and tries whether they can be used.
 func (o *trainDetector) open(flag string, paths []string) (data.Dataset, error) {
-	var sets []data.Dataset
-	for _, p := range paths {
-		ds, err := data.Open(p, o.settings.Resolution)
-		if err != nil {
-			return nil, coded(exitData, fmt.Errorf("--%s: %w", flag, err))
-		}
-		sets = append(sets, ds)
+	ds, err := openSets(flag, paths, o.settings.Resolution)
+	if err != nil {
+		return nil, err
 	}
-	ds := data.Join(sets...)
 	if ds.Len() < leastPictures {
-		err := fmt.Errorf("--%s: %s: got %d picture(s) vs at least %d", flag, ds.Name(), ds.Len(), leastPictures)
+		err = fmt.Errorf("--%s: %s: got %d picture(s) vs at least %d", flag, ds.Name(), ds.Len(), leastPictures)
 		return nil, (&hinted{code: exitData, err: err}).withHint("some hundreds are a beginning")
 	}
 	// It decodes one: a folder of broken files is refused before there is a run.
@@ -34,6 +29,12 @@ func (o *trainDetector) open(flag string, paths []string) (data.Dataset, error) 
 
 // data divides the pictures.
 func (o *trainDetector) data() (d trainers.DetectorData, split string, err error) {
+	if err = disjoint("real", o.Real, "val-real", o.ValReal); err != nil {
+		return d, "", err
+	}
+	if err = disjoint("fake", o.Fake, "val-fake", o.ValFake); err != nil {
+		return d, "", err
+	}
 	var sets [4]data.Dataset
 	for i, f := range []struct {
 		flag  string

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
@@ -79,7 +81,7 @@ func fetchDetector(ctx context.Context, console *monitor.Console, file hub.File,
 	switch {
 	case errors.Is(err, hub.ErrAuth), errors.Is(err, hub.ErrNotFound), errors.Is(err, hub.ErrTooLarge):
 		return res, h // it says what to do
-	case os.IsPermission(err):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
 		return res, (&hinted{code: exitOutput, err: err}).withHint("set TIGAS_CACHE_DIR to a folder that can be written")
 	}
 	offline := ""

@@ -100,15 +100,15 @@ func (s *scoreCommand) validate() error {
 	case s.Sort != sortScore && s.Sort != sortPath && s.Sort != sortNone:
 		return usagef("--sort: got %q vs score, path or none", s.Sort)
 	}
-	return s.validateOutputs()
+	return checkOutputs(s.outputs()...)
 }
 
 func (s *scoreCommand) run(ctx context.Context, args []string) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	if err := s.prepareOutputs(); err != nil {
-		return coded(exitOutput, err)
+	if err := prepareOutputs(s.outputs()...); err != nil {
+		return err
 	}
 	device, err := s.sys.start()
 	if err != nil {

@@ -73,7 +73,11 @@ func (s *scoreCommand) scoreAll(ctx context.Context, root *torch.Scope, d *tigas
 			if !ok {
 				return finished(l[:done]), ctx.Err()
 			}
-			file = <-c
+			select {
+			case <-ctx.Done():
+				return finished(l[:done]), ctx.Err()
+			case file = <-c:
+			}
 		}
 		l[i].Path = files[i].path
 		if file.err != nil {

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/tigas-train/tigas-train/pkg/data"
@@ -20,49 +18,9 @@ import (
 // mostThumbnails is how many pictures a contact sheet has without --show-top.
 const mostThumbnails = 100
 
-func (s *scoreCommand) validateOutputs() error {
-	seen := map[string]string{}
-	for _, o := range []struct{ flag, path, ext string }{
-		{"--json", s.JSON, ".json"}, {"--plot", s.Plot, ".png"}, {"--sheet", s.Sheet, ".png"},
-	} {
-		if o.path == "" || o.path == "-" && o.flag == "--json" {
-			continue
-		}
-		if !strings.EqualFold(filepath.Ext(o.path), o.ext) {
-			return usagef("%s: got %q vs a %s file", o.flag, o.path, o.ext)
-		}
-		clean := filepath.Clean(o.path)
-		if other := seen[clean]; other != "" {
-			return usagef("%s and %s: got %q for both", other, o.flag, o.path)
-		}
-		seen[clean] = o.flag
-	}
-	return nil
-}
-
-// prepareOutputs makes the folders of the files that will be written and tries whether it may write there, before
-// anything is scored.
-func (s *scoreCommand) prepareOutputs() error {
-	for _, path := range []string{s.JSON, s.Plot, s.Sheet} {
-		if path == "" || path == "-" {
-			continue
-		}
-		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is not a regular file", path)
-		}
-		dir := filepath.Dir(path)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-		f, err := os.CreateTemp(dir, ".tigas-train-*")
-		if err != nil {
-			return err
-		}
-		if err = errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
+// outputs are the files that were asked for.
+func (s *scoreCommand) outputs() []output {
+	return []output{{"--json", s.JSON, ".json"}, {"--plot", s.Plot, ".png"}, {"--sheet", s.Sheet, ".png"}}
 }
 
 // wrote tells of a file that was written.

@@ -138,12 +138,7 @@ func (s *scoreCommand) decodeAhead(ctx context.Context, files []scoreInput, ahea
 	return queue
 }
 
-func (s *scoreCommand) decode(f scoreInput) (d decoded) {
-	defer func() {
-		if r := recover(); r != nil { // a decoder that does not survive a damaged file
-			d = decoded{err: fmt.Errorf("cannot be decoded: %v", r)}
-		}
-	}()
+func (s *scoreCommand) decode(f scoreInput) decoded {
 	if f.err != nil {
 		return decoded{err: f.err}
 	}

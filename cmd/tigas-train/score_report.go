@@ -171,9 +171,9 @@ func (s *scoreCommand) table(l []scored, result scoreJSON) error {
 
 func lines(b *strings.Builder, l []scored) {
 	for _, r := range l {
-		path := filepath.ToSlash(r.Path)
+		path := monitor.Printable(filepath.ToSlash(r.Path))
 		if r.Score == nil {
-			fmt.Fprintf(b, "   -    %-13s  %s: %s\n", "not scored", path, r.Error)
+			fmt.Fprintf(b, "   -    %-13s  %s: %s\n", "not scored", path, monitor.Printable(r.Error))
 			continue
 		}
 		note := ""

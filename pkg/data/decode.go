@@ -34,7 +34,7 @@ func Decode(file []byte) (image.Image, error) {
 }
 
 // decode returns the picture as the format's package makes it, and the format's name. It holds the limits.
-func decode(file []byte) (image.Image, string, error) {
+func decode(file []byte) (img image.Image, format string, err error) {
 	c, _, err := image.DecodeConfig(bytes.NewReader(file))
 	if err != nil {
 		return nil, "", fmt.Errorf("data: decode: %w", err)
@@ -46,7 +46,12 @@ func decode(file []byte) (image.Image, string, error) {
 		return nil, "", fmt.Errorf("data: decode: %w: %d x %d vs at most %d megapixels", ErrTooLarge, c.Width, c.Height,
 			MaxPixels>>20)
 	}
-	img, format, err := image.Decode(bytes.NewReader(file))
+	defer func() {
+		if r := recover(); r != nil { // a decoder that does not survive a damaged file
+			img, err = nil, fmt.Errorf("data: decode: damaged: %v", r)
+		}
+	}()
+	img, format, err = image.Decode(bytes.NewReader(file))
 	if err != nil {
 		return nil, "", fmt.Errorf("data: decode: %w", err)
 	}
@@ -55,18 +60,18 @@ func decode(file []byte) (image.Image, string, error) {
 
 // readFile reads a regular file of at most maxFileBytes.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("data: %s is not a regular file", path)
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	return readAtMost(f, info.Size(), maxFileBytes)
 }
 

@@ -58,7 +58,7 @@ type Images struct {
 }
 
 // LoadImages decodes every picture of a set as [DecodeRGB] does and stretches it to r x r. workers goroutines do it, one for
-// each core and at most 8 if 0; the result does not depend on their number. When the set has pictures and none can be decoded
+// each core and at most 8 if less than 1; the result does not depend on their number. When the set has pictures and none can be decoded
 // it returns an error that wraps [ErrNoImages], beside the list of what is broken; and that of ctx when it ends.
 func LoadImages(ctx context.Context, ds Dataset, r, workers int) (*Images, error) {
 	n, size := ds.Len(), 3*r*r
@@ -96,9 +96,9 @@ func LoadImages(ctx context.Context, ds Dataset, r, workers int) (*Images, error
 	return out, nil
 }
 
-// parallel calls f for 0 <= i < n from several goroutines, as many as cores and at most 8 if workers is 0.
+// parallel calls f for 0 <= i < n from several goroutines, as many as cores and at most 8 if workers is less than 1.
 func parallel(n, workers int, f func(i int)) {
-	if workers == 0 {
+	if workers < 1 {
 		workers = min(8, runtime.NumCPU())
 	}
 	var next atomic.Int64

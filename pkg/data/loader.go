@@ -58,7 +58,7 @@ func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
 	if o.Batch < 1 || o.Transform.Resolution < 1 {
 		return nil, fmt.Errorf("data: loader: got batch %d, resolution %d vs positive numbers", o.Batch, o.Transform.Resolution)
 	}
-	if o.Workers == 0 {
+	if o.Workers < 1 {
 		o.Workers = min(8, runtime.NumCPU())
 	}
 	if o.Prefetch == 0 {
@@ -71,14 +71,15 @@ func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("data: %s: %w", ds.Name(), ErrNoImages)
 	}
 	l := &Loader{ds: ds, o: o}
+	augmented := o.Transform.Augment != nil && *o.Transform.Augment != Augment{}
 	l.broken.seen = map[int]bool{}
-	if o.Transform.Crop == CropRandom || o.Transform.Augment != nil {
+	if o.Transform.Crop == CropRandom || augmented {
 		one, err := l.open(0)
 		if err != nil {
 			return nil, err
 		}
 		most := mostCrops
-		if o.Transform.Augment != nil {
+		if augmented {
 			most = mostParts
 		}
 		l.crops = newCrops(ds.Len(), o.Transform.Resolution, most, one)

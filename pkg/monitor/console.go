@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -67,7 +68,23 @@ func (c *Console) print(text string) {
 		fmt.Fprint(c.W, "\r\x1b[K")
 		c.shown = false
 	}
-	fmt.Fprintln(c.W, text)
+	fmt.Fprintln(c.W, Printable(text))
+}
+
+// Printable puts escapes in place of control characters, so that a file's name cannot write over the terminal.
+func Printable(s string) string {
+	if !strings.ContainsFunc(s, unicode.IsControl) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			fmt.Fprintf(&b, "\\x%02x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // cut keeps the live line on one row: a line that wraps cannot be rewritten.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tigas-train/tigas-train/pkg/roc"
 )
 
 // By hand; quantiles of 0.1, 0.2, 0.4, 0.8 at 0.75, 1.5 and 2.25 of three steps.
@@ -23,20 +25,9 @@ func TestSummarize(t *testing.T) {
 
 // The area by counting pairs: 0.9 beats both fakes, 0.5 beats 0.2 and ties with 0.5: 3.5 of 4.
 func TestROC(t *testing.T) {
-	r, err := NewROC([]float64{0.5, 0.9}, []float64{0.2, 0.5})
+	r, err := roc.New([]float64{0.5, 0.9}, []float64{0.2, 0.5})
 	require.NoError(t, err)
-	require.Equal(t, []float64{0, 0, 0.5, 1}, r.FalsePositive)
-	require.Equal(t, []float64{0, 0.5, 1, 1}, r.TruePositive)
-	require.InDelta(t, 3.5/4, r.Area, 1e-12)
-	all, err := NewROC([]float64{0.9}, []float64{0.1})
-	require.NoError(t, err)
-	require.Equal(t, 1.0, all.Area)
-	_, err = NewROC(nil, []float64{1})
-	require.ErrorContains(t, err, "0 real")
-	_, err = NewROC([]float64{math.NaN()}, []float64{1})
-	require.ErrorContains(t, err, "NaN")
-
-	img, err := r.Draw("test")
+	img, err := ROC("test", r)
 	require.NoError(t, err)
 	require.Equal(t, image.Rect(0, 0, FigureWidth, FigureHeight), img.Bounds())
 	require.Positive(t, near(img, blue), "a curve")

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -161,10 +162,7 @@ func scoreOf(out any) (kind, pick string, err error) {
 	case map[string]any:
 		t, ok := v["score"].(*torch.Tensor)
 		if !ok {
-			keys := make([]string, 0, len(v))
-			for k := range v {
-				keys = append(keys, k)
-			}
+			keys := slices.Sorted(maps.Keys(v))
 			return "", "", fmt.Errorf("returns a dict with %q: want a tensor under \"score\"", strings.Join(keys, ", "))
 		}
 		return "dict", `["score"]`, isScore(t)

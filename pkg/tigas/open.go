@@ -2,6 +2,7 @@ package tigas
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -49,18 +50,18 @@ func (o OpenOptions) resolve() OpenOptions {
 // "score". The error names what is wrong with the file: what it is instead, tensors that are missing, wrong input or output,
 // scores that are NaN or outside [0, 1], no gradient.
 func Open(s *torch.Scope, path string, o OpenOptions) (*Detector, error) {
+	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tigas: open detector: %w", err)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("tigas: open detector: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("tigas: detector %s: not a regular file", path)
-	}
-	if err != nil {
-		return nil, err
-	}
 	return openReader(s, f, info.Size(), path, o)
 }
 
@@ -72,31 +73,35 @@ func OpenBytes(s *torch.Scope, data []byte, name string, o OpenOptions) (*Detect
 func openReader(s *torch.Scope, r io.ReaderAt, size int64, name string, o OpenOptions) (*Detector, error) {
 	o = o.resolve()
 	d := &Detector{Name: name, device: o.Device, ImageSize: convert.DefaultImageSize}
+	c, err := convert.NewReader(r, size, name)
+	if err != nil && !errors.Is(err, torchsave.ErrTorchScript) {
+		return nil, fmt.Errorf("tigas: detector %s: %s", name, strings.TrimPrefix(err.Error(), "convert: "+name+": "))
+	}
 	// While libtorch works: a detector may have 66 MB, a trainer's checkpoint 220.
-	hash := make(chan string, 1)
+	type sum struct {
+		hex string
+		err error
+	}
+	hash := make(chan sum, 1)
 	go func() {
 		h := sha256.New()
 		_, err := io.Copy(h, io.NewSectionReader(r, 0, size))
-		if err != nil {
-			h.Reset()
-		}
-		hash <- hex.EncodeToString(h.Sum(nil))
+		hash <- sum{hex.EncodeToString(h.Sum(nil)), err}
 	}()
 	work := torch.NewScope()
 	defer work.Close()
-	c, err := convert.NewReader(r, size, name)
-	switch {
-	case err == nil:
-		d.SHA256 = <-hash
-		err = d.openCheckpoint(s, work, c, o)
-	case errors.Is(err, torchsave.ErrTorchScript):
+	var got sum
+	if c != nil {
+		if got = <-hash; got.err == nil { // it is the name of what is kept
+			d.SHA256 = got.hex
+			err = d.openCheckpoint(s, work, c, o)
+		}
+	} else {
 		err = d.openScript(s, work, r, size, o)
-		d.SHA256 = <-hash
-	default:
-		<-hash
-		err = errors.New(strings.TrimPrefix(err.Error(), "convert: "+name+": "))
+		got = <-hash
+		d.SHA256 = got.hex
 	}
-	if err != nil {
+	if err = cmp.Or(got.err, err); err != nil {
 		return nil, fmt.Errorf("tigas: detector %s: %w", name, err)
 	}
 	return d, nil
@@ -128,13 +133,13 @@ func (d *Detector) openCheckpoint(s, work *torch.Scope, c *convert.Checkpoint, o
 	card := c.Card(convert.Options{})
 	card.Source.SHA256 = d.SHA256
 	d.Card, d.ImageSize = &card, c.ImageSize
-	var kept string
+	kept := ""
 	if o.Converted != "" {
-		kept = filepath.Join(o.Converted, fmt.Sprintf("%s-torch%s.pt", d.SHA256, torch.Version()))
-		if m, err := jit.Load(work, kept, o.Device); err == nil {
+		kept = filepath.Join(o.Converted, fmt.Sprintf("%s-%s-torch%s.pt", d.SHA256, c.Version(), torch.Version()))
+		if m, err := jit.Load(work, kept, o.Device); err == nil && d.load(s, m, o) == nil {
 			d.Converted = kept
-			return d.load(s, m, o)
-		}
+			return nil
+		} // else it is made anew: nobody misses what was kept
 	}
 	m, err := c.Module(work, o.Device, convert.Options{})
 	if err != nil {

@@ -1,9 +1,13 @@
 package tigas
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,6 +72,58 @@ func TestOpenCheckpoint(t *testing.T) {
 			require.Equal(t, want, loaded.ForwardTensor(x).Float32s())
 		})
 	}
+}
+
+// What is kept is a convenience: something else under its name, that loads and cannot be a loss, is made anew.
+func TestKeptDetectorThatFails(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	path, net := checkpoint(t, s, network.FullMode)
+	kept := t.TempDir()
+	d, err := Open(s, path, OpenOptions{Height: 16, Converted: kept})
+	require.NoError(t, err)
+	useless, err := os.ReadFile(script(t, "\ndef forward(self, x: Tensor) -> Tensor:\n    return x.mean([1, 2, 3]) + 5. * self.a\n"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(d.Converted, useless, 0o644))
+	d, err = Open(s, path, OpenOptions{Height: 16, Converted: kept})
+	require.NoError(t, err)
+	x := s.Rand(nil, []int64{1, 3, 16, 16})
+	require.InDeltaSlice(t, net.ForwardTensor(x).Float32s(), d.Score(x).Float32s(), 1e-6)
+}
+
+// faulty fails where nobody but the hash reads: in the optimizer's state.
+type faulty struct {
+	io.ReaderAt
+	at int64
+}
+
+func (f faulty) ReadAt(p []byte, off int64) (int, error) {
+	if off <= f.at && f.at < off+int64(len(p)) {
+		return 0, errors.New("input/output error")
+	}
+	return f.ReaderAt.ReadAt(p, off)
+}
+
+// A file that cannot be read whole has no hash, and nothing may be kept under a wrong one.
+func TestReadErrorWhileHashing(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	path, _ := checkpoint(t, s, network.FastMode)
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	kept := t.TempDir()
+	_, err = openReader(s, faulty{bytes.NewReader(data), int64(len(data)) * 2 / 3}, int64(len(data)), path, OpenOptions{Converted: kept})
+	require.ErrorContains(t, err, "input/output error")
+	require.Empty(t, entries(t, kept))
+}
+
+func TestOpenPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
+	s := torch.NewScope()
+	defer s.Close()
+	_, err := Open(s, pipe, OpenOptions{})
+	require.ErrorContains(t, err, "not a regular file")
 }
 
 func entries(t *testing.T, dir string) (names []string) {

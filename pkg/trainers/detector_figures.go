@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/tigas-train/tigas-train/pkg/roc"
 )
 
 // DetectorFigures say how well a detector tells real images from generated ones.
@@ -28,7 +30,7 @@ const saturation = 0.01
 // JudgeScores compares the scores of real and of generated images, in [0, 1]. smoothing is that of the targets. Figures of
 // a kind without images are 0, the area is then 0.5.
 func JudgeScores(real, fake []float32, smoothing float64) DetectorFigures {
-	f := DetectorFigures{Real: len(real), Fake: len(fake), AUC: AUC(real, fake)}
+	f := DetectorFigures{Real: len(real), Fake: len(fake), AUC: roc.Area(real, fake)}
 	var right, loss [2]float64
 	var flat int
 	for k, l := range [][]float32{real, fake} {
@@ -40,7 +42,7 @@ func JudgeScores(real, fake []float32, smoothing float64) DetectorFigures {
 		for _, v := range l {
 			s := float64(v)
 			sum += s
-			if (s >= 0.5) == (k == 0) {
+			if (s > 0.5) == (k == 0) {
 				ok++
 			}
 			c := min(max(s, 1e-7), 1-1e-7) // a score of float32 is 0 or 1 beyond
@@ -88,17 +90,22 @@ const (
 // Verdict judges figures of test images that training has not seen, as they are and degraded.
 func (f DetectorFigures) Verdict(degraded ...DegradedFigures) DetectorVerdict {
 	var v DetectorVerdict
-	chance := 0.5 + 2*ChanceAUC(f.Real, f.Fake)
+	chance := 0.5 + 2*roc.Chance(f.Real, f.Fake)
 	switch {
 	case chance >= 1:
 		v.Useless = true
 		v.Text = fmt.Sprintf("useless as far as can be told: %d real and %d generated test pictures are too few", f.Real, f.Fake)
 		v.Advice = append(v.Advice, "give more pictures")
+	case f.AUC <= 1-usefulAUC && f.AUC < 1-chance:
+		v.Useless = true
+		v.Text = fmt.Sprintf("useless as it stands: it takes generated pictures for real and real ones for generated (area %.3f)", f.AUC)
+		v.Advice = append(v.Advice, "look whether --real and --fake are exchanged, or the detector says 1 for generated pictures: "+
+			"export it with 1 - score then")
 	case !(f.AUC >= usefulAUC): // NaN too
 		v.Useless = true
 		v.Text = fmt.Sprintf("useless: it hardly does better than guessing (area %.3f, want %g at least)", f.AUC, usefulAUC)
-		v.Advice = append(v.Advice, "look whether the two sets differ at all; then give more pictures, a larger --resolution, "+
-			"a weaker --augment or more --epochs")
+		v.Advice = append(v.Advice, "look whether the two sets differ at all; a detector trained on pictures like these may do better: "+
+			"with more of them, a larger --resolution, a weaker --augment or more --epochs")
 	case f.AUC < chance:
 		v.Useless = true
 		v.Text = fmt.Sprintf("useless as far as can be told: with %d real and %d generated test pictures, guessing comes to an "+

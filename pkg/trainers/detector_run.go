@@ -104,11 +104,10 @@ func RunDetector(ctx context.Context, net *network.Net, d DetectorData, o Detect
 	r := &detectorRun{o: o, d: d, net: net, scope: torch.NewScope(), report: newDetectorReport(d, o),
 		mixes: rand.New(rand.NewPCG(uint64(o.Seed), 0x6d6978))}
 	defer r.scope.Close()
+	defer r.release()
 	if err := r.prepare(ctx); err != nil {
 		return nil, r.stopped(ctx, err)
 	}
-	defer r.stream.stop()
-	defer r.log.Close()
 
 	train := DetectorOptions{Steps: r.steps, LR: o.LR, Warmup: min(500, max(10, r.steps/20)),
 		ClassWeight: o.ClassWeight, Batch: r.batch, OnStep: r.onStep}
@@ -125,9 +124,19 @@ func RunDetector(ctx context.Context, net *network.Net, d DetectorData, o Detect
 	return &r.report, r.log.Close()
 }
 
+// release ends what prepare began, as far as it came.
+func (r *detectorRun) release() {
+	if r.stream != nil {
+		r.stream.stop()
+	}
+	if r.log != nil {
+		_ = r.log.Close() // RunDetector has looked at the error where it matters
+	}
+}
+
 // stopped is what an error means once ctx has ended: the newest weights are kept.
 func (r *detectorRun) stopped(ctx context.Context, err error) error {
-	if ctx.Err() == nil || errors.Is(err, ErrDiverged) {
+	if ctx.Err() == nil || !errors.Is(err, ErrInterrupted) && !errors.Is(err, ctx.Err()) {
 		return err
 	}
 	if e := r.saveLast(); e != nil {

@@ -121,18 +121,3 @@ func TestClipWeights(t *testing.T) {
 	require.LessOrEqual(t, p[0].Abs().Max().Float64(), float64(float32(0.01)))
 	require.Equal(t, []float32{-0.01, 0.004, 0.01}, p[1].Float32s())
 }
-
-func TestAUC(t *testing.T) {
-	for _, test := range []struct {
-		real, fake []float32
-		want       float64
-	}{
-		{[]float32{2, 3}, []float32{0, 1}, 1},
-		{[]float32{0, 1}, []float32{2, 3}, 0},
-		{[]float32{1, 1}, []float32{1, 1}, 0.5},
-		{[]float32{0.5, 0.9, 0.2}, []float32{0.4, 0.1}, 5.0 / 6},
-		{nil, []float32{1}, 0.5},
-	} {
-		require.InDelta(t, test.want, AUC(test.real, test.fake), 1e-12)
-	}
-}

@@ -81,7 +81,7 @@ func TestShimFunctionsAreGuarded(t *testing.T) {
 func TestLayers(t *testing.T) {
 	layers := [][]string{
 		{"cgo/internal", "cgo/torch", "cgo/jit", "cgo/safetensors"},
-		{"pkg/nn", "pkg/optim", "pkg/sched", "pkg/data", "pkg/monitor", "pkg/metric"},
+		{"pkg/nn", "pkg/optim", "pkg/sched", "pkg/data", "pkg/monitor", "pkg/metric", "pkg/roc"},
 		{"pkg/models", "pkg/tigas", "pkg/checkpoint"},
 		{"pkg/trainers"},
 		{"cmd"},

@@ -23,6 +23,15 @@ var floats = map[torchsave.DType]torch.DType{
 	torchsave.BFloat16: torch.BFloat16,
 }
 
+// Version tells apart what different versions of this program make of a checkpoint, for files that are kept.
+func (c *Checkpoint) Version() string {
+	text, err := c.Arch.Write(network.Options{})
+	if err != nil {
+		panic(err) // Open has found this network
+	}
+	return text.Version()
+}
+
 // Module reads the weights and returns the network in s, on a device, in evaluation mode by its very text. Its parameters
 // do not require gradients. Besides forward it has the methods of [network.Text].
 //

@@ -12,7 +12,7 @@
 //
 //  1. <cache>/best_model.pt
 //  2. the snapshot of the wanted revision in <cache>
-//  3. the newest best_model.pt anywhere below <cache>
+//  3. the newest best_model.pt anywhere below <cache>, offline also among snapshots of other revisions
 //  4. the snapshot of the wanted revision in Hugging Face's own cache, which is only read
 //
 // which is the order of upstream's Python package. Nobody knows the revision of a file found by 1 or 3, so these two stand

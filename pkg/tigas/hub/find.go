@@ -53,7 +53,7 @@ func (c *Client) find(f File) (Result, bool, error) {
 		}
 		// A damaged file of the wanted revision must not silently become one of another revision.
 		if damaged := problem != before; f.published() && !damaged {
-			for _, path := range below(c.Cache, f) {
+			for _, path := range below(c.Cache, f, c.Offline) {
 				if r, ok := look(path); ok {
 					return r, true, nil
 				}
@@ -81,8 +81,9 @@ func snapshot(cache string, f File) string {
 	return filepath.Join(dir, "snapshots", commit, filepath.FromSlash(f.Name))
 }
 
-// below finds all files of f's name below a cache, the newest first, except those of other repositories.
-func below(cache string, f File) []string {
+// below finds all files of f's name below a cache, the newest first, except those of other repositories, and unless the
+// network cannot be asked those whose commit is known: that they are not of the wanted revision.
+func below(cache string, f File, offline bool) []string {
 	type found struct {
 		path string
 		time time.Time
@@ -95,7 +96,8 @@ func below(cache string, f File) []string {
 		if e.IsDir() {
 			name := e.Name()
 			foreign := strings.HasPrefix(name, "models--") && name != f.folder()
-			if path != cache && (foreign || name == ConvertedFolder || name == ".locks") {
+			known := name == "snapshots" && filepath.Base(filepath.Dir(path)) == f.folder() && !offline
+			if path != cache && (foreign || known || name == ConvertedFolder || name == ".locks") {
 				return fs.SkipDir
 			}
 			return nil

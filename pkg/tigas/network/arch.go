@@ -21,7 +21,7 @@ const (
 type Arch struct {
 	Mode    Mode  // FastMode if empty
 	Base    int   // channels of the stem, at least 8; stage k has Base * 2^k
-	Feature int   // width of the feature vector, a multiple of 4
+	Feature int   // width of the feature vector, at least 4
 	Blocks  []int // elements before the attention of each stage: one downsampling convolution, then gated blocks
 }
 
@@ -81,7 +81,7 @@ const (
 	Ones            // weights of norms, running variances
 	KaimingOut      // normal with std sqrt(2 / (out_channels * kernel area))
 	Normal002       // normal with std 0.02
-	Third           // a third
+	AboutThird      // normal with mean 1/3 and std 0.1
 	Counter         // an int64 zero
 )
 

@@ -27,7 +27,7 @@ func (b *builder) fullFusion(f int) {
 		b.linear(a[0], "p", a[1]+".v_proj", f, f)
 		b.linear(a[0], a[0], a[1]+".out_proj", f, f)
 	}
-	w := b.add("feature_fusion.fusion_weights", Third, false, 3)
+	w := b.add("feature_fusion.fusion_weights", AboutThird, false, 3)
 	b.line("w = torch.softmax(%s, 0)", w)
 	sum := ""
 	for i, src := range []string{"p", "a", "s"} {

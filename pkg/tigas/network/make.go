@@ -26,8 +26,8 @@ func New(s *torch.Scope, g *torch.Generator, a Arch, d torch.Device) (*Net, erro
 		switch sp.Init {
 		case Ones:
 			t.Fill_(1)
-		case Third:
-			t.Fill_(1. / 3)
+		case AboutThird:
+			t.Normal_(1./3, 0.1, g)
 		case Counter:
 			t.Free()
 			t = s.Zeros(sp.Shape, torch.Options{DType: torch.Int64, Device: d})

@@ -1,5 +1,10 @@
 package network
 
+import (
+	"fmt"
+	"hash/crc32"
+)
+
 // Options say which form of the network is written.
 type Options struct {
 	// Training makes batch norms follow the module's mode, for a detector that is being trained; dropout is left out.
@@ -23,6 +28,9 @@ type Text struct {
 	Specs  []Spec
 	Source string
 }
+
+// Version tells texts apart, for files made of them: whatever changes the source changes it.
+func (t *Text) Version() string { return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(t.Source))) }
 
 // Write returns the network of this size, or an error when there is none.
 func (a Arch) Write(o Options) (*Text, error) {
