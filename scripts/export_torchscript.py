@@ -181,6 +181,8 @@ def weights_of(path, trust):
 
 
 def tigas(state):
+    if state is None:
+        sys.exit("error: a checkpoint is needed, or --module FILE.py:NAME with a network of your own")
     stem, agg = state.get("perceptual_extractor.stem.0.weight"), state.get("perceptual_aggregator.0.weight")
     if stem is None or agg is None:
         sys.exit("error: not the weights of TIGAS: give --module FILE.py:NAME for another network")

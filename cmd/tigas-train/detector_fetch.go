@@ -102,7 +102,14 @@ func listCache(w io.Writer, client *hub.Client) error {
 		return err
 	}
 	for _, e := range entries {
-		fmt.Fprintf(w, "%6d MB  %s  %s\n", e.Size>>20, e.ModTime.Format("2006-01-02"), e.Path)
+		what := ""
+		switch {
+		case e.Converted:
+			what = "  TorchScript of a checkpoint"
+		case e.Commit != "":
+			what = fmt.Sprintf("  %s at %.12s %v", e.Repo, e.Commit, e.Revisions)
+		}
+		fmt.Fprintf(w, "%6d MB  %s  %s%s\n", e.Size>>20, e.ModTime.Format("2006-01-02"), e.Path, what)
 	}
 	_, err = fmt.Fprintf(w, "%6d MB  in all, %s\n", total>>20, client.Cache)
 	return err

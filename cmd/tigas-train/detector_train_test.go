@@ -117,20 +117,24 @@ func TestDetectorTrainSaysUseless(t *testing.T) {
 // Several sets of a kind, a zip, pictures held out, and sizes that give the answer away.
 func TestDetectorTrainSources(t *testing.T) {
 	a, b, c := demoFolder(t, 0, 12, nil), demoFolder(t, 100, 14, nil), demoFolder(t, 200, 10, nil)
-	large := demoFolder(t, 300, 16, func(img *image.RGBA) *image.RGBA {
-		big := image.NewRGBA(image.Rect(0, 0, 96, 64))
-		draw.BiLinear.Scale(big, big.Rect, img, img.Rect, draw.Src, nil)
-		return big
-	})
-	packed := filepath.Join(t.TempDir(), "large.zip")
-	f, err := os.Create(packed)
-	require.NoError(t, err)
-	z := zip.NewWriter(f)
-	require.NoError(t, z.AddFS(os.DirFS(large)))
-	require.NoError(t, z.Close())
-	require.NoError(t, f.Close())
+	packed := func(from int) string {
+		folder := demoFolder(t, from, 16, func(img *image.RGBA) *image.RGBA {
+			big := image.NewRGBA(image.Rect(0, 0, 96, 64))
+			draw.BiLinear.Scale(big, big.Rect, img, img.Rect, draw.Src, nil)
+			return big
+		})
+		path := filepath.Join(t.TempDir(), "large.zip")
+		f, err := os.Create(path)
+		require.NoError(t, err)
+		z := zip.NewWriter(f)
+		require.NoError(t, z.AddFS(os.DirFS(folder)))
+		require.NoError(t, z.Close())
+		require.NoError(t, f.Close())
+		return path
+	}
+	large := packed(300)
 	run := filepath.Join(t.TempDir(), "run")
-	code, _, stderr := call("detector", "train", "--real", a, "--real", b, "--fake", packed, "--val-real", c, "--val-fake", packed,
+	code, _, stderr := call("detector", "train", "--real", a, "--real", b, "--fake", large, "--val-real", c, "--val-fake", packed(400),
 		"--out", run, "--width", "8", "--resolution", "32", "--kimg", "0.01", "--batch", "2", "--threads", "1")
 	require.Equal(t, exitOK, code, stderr)
 	require.Contains(t, stderr, "median size of 32 x 32, generated ones of 96 x 64")
@@ -227,7 +231,7 @@ func TestDetectorTrainBadInput(t *testing.T) {
 		{"missing", []string{"--real", good, "--fake", dir + "/nowhere"}, exitData, "--fake: data: "},
 		{"empty", []string{"--real", empty, "--fake", good}, exitData, "looked for .jpg"},
 		{"few", []string{"--real", good, "--fake", few}, exitData, "got 9 picture(s) vs at least 10"},
-		{"few held out", with("--val-real", few, "--val-fake", good), exitData, "--val-real"},
+		{"few held out", with("--val-real", few, "--val-fake", few), exitData, "--val-real"},
 		{"broken", []string{"--real", good, "--fake", broken}, exitData, "can be decoded"},
 		{"text as data", []string{"--real", text, "--fake", good}, exitData, "no known kind"},
 		{"out holds a run", with("--out", old), exitOutput, "already holds a run"},
