@@ -124,7 +124,7 @@ func (t Tick) values(b *strings.Builder, want func(Value) bool) {
 		if strings.HasPrefix(v.Name, "lr_") || strings.HasSuffix(v.Name, "_grad_norm") || !want(v) {
 			continue
 		}
-		if a := math.Abs(v.Value); a >= 1e6 {
+		if a := math.Abs(v.Value); a >= 1e6 || a > 0 && a < 1e-3 {
 			fmt.Fprintf(b, " %s %.3g", v.Name, v.Value)
 		} else {
 			fmt.Fprintf(b, " %s %.3f", v.Name, v.Value)

@@ -1,0 +1,5 @@
+//go:build slow
+
+package convert_test
+
+const mutations = 10_000
