@@ -166,6 +166,8 @@ def weights_of(path, trust):
         return None
     try:
         d = torch.load(path, map_location="cpu", **({} if trust else {"weights_only": True}))
+    except OSError as e:
+        sys.exit(f"error: {e}")
     except Exception as e:
         hint = "" if trust else (". A pickle may run programs: if you know who made the file, and torch is older than 2.0, whose "
                                  "safe reading lacks a few types, give --trust; tigas-train detector convert runs nothing")

@@ -30,6 +30,9 @@ func (m *Module) SaveWith(path string, files Files) error {
 	if err != nil {
 		return err
 	}
+	if path, err = destination(path); err != nil {
+		return fmt.Errorf("jit: save: %w", err)
+	}
 	// Not os.CreateTemp, whose files nobody else may read whatever the umask says.
 	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%08x.tmp", filepath.Base(path), rand.Uint32()))
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
@@ -55,6 +58,18 @@ func (m *Module) SaveWith(path string, files Files) error {
 		return fmt.Errorf("jit: save: %w", err)
 	}
 	return nil
+}
+
+// destination follows links, and refuses to put a file in the place of a device or a folder.
+func destination(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return path, nil // nothing there, or creating the file will say what is wrong
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
+	return filepath.EvalSymlinks(path)
 }
 
 // Bytes returns the module in the format of torch.jit.save.

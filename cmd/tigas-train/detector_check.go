@@ -121,11 +121,15 @@ func (o *checkDetector) run(ctx context.Context) error {
 		j, err := trainers.JudgeDetector(ctx, o.detector, sets[0], sets[1], trainers.JudgeOptions{Size: o.Size, Batch: o.Batch,
 			Most: o.Limit, Workers: o.Workers, Seed: o.Seed, OnProgress: func(done, total int) {
 				o.console.Status("scored %d of %d pictures", done, total)
+			}, OnBroken: func(_ bool, l []data.Broken) {
+				for _, b := range l {
+					o.console.Warn("skipping a picture: %v", b.Err)
+				}
 			}})
 		o.console.Done()
 		if err != nil {
 			if ctx.Err() != nil {
-				return &hinted{code: exitInterrupt, err: err}
+				return &hinted{code: exitInterrupt, err: errors.New("stopped before all pictures were scored: nothing was written")}
 			}
 			if errors.Is(err, data.ErrNoImages) {
 				return coded(exitData, err)

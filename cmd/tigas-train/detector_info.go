@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/tigas/convert"
 	"github.com/tigas-train/tigas-train/pkg/tigas/network"
 	"github.com/tigas-train/tigas-train/pkg/tigas/torchsave"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
 // detectorInfo is what `detector info --json` prints.
@@ -95,6 +97,10 @@ func inspect(path string, device torch.Device, size int) (*detectorInfo, error) 
 			}
 			return err
 		}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			path = filepath.Join(path, trainers.DetectorFile) // a run of detector train
+			i.Path = path
+		}
 		file, err := os.Stat(path)
 		if err != nil {
 			i = nil
@@ -163,7 +169,11 @@ func (i *detectorInfo) print(w io.Writer, asJSON bool) error {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	row("file", "%s, %s of %s bytes", i.Path, i.Kind, thousands(i.Bytes))
+	if i.Bytes > 0 {
+		row("file", "%s, %s of %s bytes", i.Path, i.Kind, thousands(i.Bytes))
+	} else {
+		row("file", "part of the program")
+	}
 	row("sha256", "%s", i.SHA256)
 	if c := i.Card; c != nil {
 		mode := string(c.Mode)
@@ -184,12 +194,33 @@ func (i *detectorInfo) print(w io.Writer, asJSON bool) error {
 		row("mode", "unknown: the file has no card")
 	}
 	row("parameters", "%s", thousands(i.Parameters))
-	row("input", "[N, 3, H, W] in [%g, %g]; files are scaled to %d x %d", i.Range[0], i.Range[1], i.ImageSize, i.ImageSize)
+	scaled := ""
+	if i.ImageSize > 0 {
+		scaled = fmt.Sprintf("; files are scaled to %d x %d", i.ImageSize, i.ImageSize)
+	}
+	row("input", "[N, 3, H, W] in [%g, %g]%s", i.Range[0], i.Range[1], scaled)
 	if i.Returns != "" {
 		row("returns", "%s; value before the sigmoid: %s", i.Returns, yesNo(i.Logit))
 	}
 	row("self-test", "%s", i.SelfTest)
+	i.printTraining(row)
 	return nil
+}
+
+// printTraining says how a detector of one's own was trained.
+func (i *detectorInfo) printTraining(row func(name, format string, args ...any)) {
+	var r trainers.DetectorReport
+	if i.Card == nil || json.Unmarshal(i.Card.Training, &r) != nil {
+		return
+	}
+	row("trained on", "%s (%d) against %s (%d)", r.Data.Real.Name, r.Data.Real.Train, r.Data.Fake.Name, r.Data.Fake.Train)
+	switch {
+	case r.Test == nil:
+		row("verdict", "none: training was interrupted after epoch %d, validation area %.4f", r.Settings.BestEpoch, r.Validation.AUC)
+	case r.Verdict != nil:
+		row("test", "area under ROC %.4f, accuracy %.3f, slope %.2g", r.Test.AUC, r.Test.Accuracy, r.Test.Slope)
+		row("verdict", "%s", r.Verdict.Text)
+	}
 }
 
 func yesNo(b bool) string {

@@ -263,7 +263,7 @@ func TestNoDetectorForOwnData(t *testing.T) {
 	} {
 		code, _, stderr := call(args...)
 		require.Equal(t, exitData, code, stderr)
-		require.Contains(t, stderr, "--tigas-model FILE")
+		require.Contains(t, stderr, "--model FILE")
 		require.Contains(t, stderr, "HF_HUB_OFFLINE")
 	}
 }

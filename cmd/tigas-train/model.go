@@ -13,6 +13,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 	"github.com/tigas-train/tigas-train/pkg/tigas/hub"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
 const modelHelp = "detector: TorchScript or a checkpoint (best_model.pt), hub, hub@REVISION, or embedded"
@@ -37,7 +38,9 @@ func openDetector(ctx context.Context, console *monitor.Console, s *torch.Scope,
 			return nil, err
 		}
 		path = file.Path
-	} else if _, err := os.Stat(path); os.IsNotExist(err) {
+	} else if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, trainers.DetectorFile) // a run of detector train
+	} else if os.IsNotExist(err) {
 		return nil, (&hinted{code: exitData, err: err}).withHint("a detector is a file, hub (the published one) or embedded " +
 			"(the demo's)")
 	}
@@ -45,7 +48,11 @@ func openDetector(ctx context.Context, console *monitor.Console, s *torch.Scope,
 		o.Converted = filepath.Join(dir, hub.ConvertedFolder)
 	}
 	det, err := tigas.Open(s, path, o)
-	return det, coded(exitData, err)
+	if err != nil {
+		return nil, coded(exitData, err)
+	}
+	det.Name = model // not where the cache keeps it
+	return det, nil
 }
 
 // hubModel tells whether a name means the published detector, and which revision of it.
@@ -79,6 +86,8 @@ func fetchDetector(ctx context.Context, console *monitor.Console, file hub.File,
 	}
 	h := &hinted{code: exitData, err: err}
 	switch {
+	case errors.Is(err, hub.ErrName):
+		return res, usagef("%s", err)
 	case errors.Is(err, hub.ErrAuth), errors.Is(err, hub.ErrNotFound), errors.Is(err, hub.ErrTooLarge):
 		return res, h // it says what to do
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
@@ -88,6 +97,6 @@ func fetchDetector(ctx context.Context, console *monitor.Console, file hub.File,
 	if errors.Is(err, hub.ErrOffline) {
 		offline = "unset HF_HUB_OFFLINE; or "
 	}
-	return res, h.withHint("%sgive --tigas-model FILE (--model for score): a best_model.pt that was downloaded by other means, or "+
-		"TorchScript; or --tigas-model embedded for a try; or --tigas-weight 0; tigas-train detector cache shows what is here", offline)
+	return res, h.withHint("%sname another detector (--tigas-model FILE, --model FILE): a best_model.pt that was downloaded by "+
+		"other means, or TorchScript; or embedded for a try; tigas-train detector cache shows what is here", offline)
 }

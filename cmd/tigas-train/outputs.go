@@ -32,6 +32,22 @@ func checkOutputs(l ...output) error {
 	return nil
 }
 
+// checkInputs refuses to write over a file that is read.
+func checkInputs(inputs []string, l ...output) error {
+	for _, o := range l {
+		out, err := os.Stat(o.path)
+		if !o.isFile() || err != nil {
+			continue
+		}
+		for _, path := range inputs {
+			if in, err := os.Stat(path); err == nil && os.SameFile(in, out) {
+				return usagef("%s: %s is one of the files to read", o.flag, o.path)
+			}
+		}
+	}
+	return nil
+}
+
 // prepareOutputs makes the folders of the files that will be written and tries whether it may write there, before anything
 // is computed.
 func prepareOutputs(l ...output) error {

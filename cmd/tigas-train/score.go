@@ -118,6 +118,13 @@ func (s *scoreCommand) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return coded(exitData, err)
 	}
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.path
+	}
+	if err = checkInputs(paths, s.outputs()...); err != nil {
+		return err
+	}
 	if !slices.ContainsFunc(files, func(f scoreInput) bool { return f.err == nil }) {
 		return coded(exitData, fmt.Errorf("none of %d pictures could be read: %s: %s", len(files), files[0].path,
 			reason(files[0].path, files[0].err)))
@@ -147,7 +154,7 @@ func (s *scoreCommand) run(ctx context.Context, args []string) error {
 	}
 	// Whatever ended the run, what it has found out is shown.
 	if len(l) > 0 {
-		err = errors.Join(err, s.report(d, l))
+		err = errors.Join(err, s.report(d, l, len(files)))
 	}
 	switch {
 	case ctx.Err() != nil:

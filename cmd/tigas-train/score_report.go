@@ -30,6 +30,7 @@ type scoreJSON struct {
 	Mean       *float64         `json:"mean"`
 	Count      int              `json:"count"`
 	Failed     int              `json:"failed"`
+	Stopped    bool             `json:"stopped,omitempty"` // interrupted: not all files are in Results
 }
 
 type scoreModel struct {
@@ -102,10 +103,10 @@ func b2i(b bool) int {
 }
 
 // report prints the result first and draws afterwards: a plot that fails costs nothing but the plot.
-func (s *scoreCommand) report(d *tigas.Detector, l []scored) error {
+func (s *scoreCommand) report(d *tigas.Detector, l []scored, files int) error {
 	s.arrange(l)
 	stats := statisticsOf(pictureScores(l), s.Threshold)
-	result := scoreJSON{Model: scoreModel{d.Name, d.SHA256, s.Size}, Threshold: s.Threshold, Statistics: stats, Results: l}
+	result := scoreJSON{Model: scoreModel{d.Name, d.SHA256, s.Size}, Threshold: s.Threshold, Statistics: stats, Results: l, Stopped: len(l) < files}
 	if stats != nil {
 		result.Mean, result.Count = &stats.MeanScore, stats.TotalImages
 	}

@@ -279,7 +279,7 @@ func TestScoresAreNotLostWithThePlot(t *testing.T) {
 	dir := t.TempDir()
 	s := scoreCommand{Plot: filepath.Join(dir, "gone", "plot.png"), Threshold: 0.5, Sort: sortScore, out: &out,
 		console: &monitor.Console{W: &bytes.Buffer{}}}
-	err := s.report(&tigas.Detector{Name: "x"}, finished([]scored{{Path: "a", Pictures: 1, each: []float64{0.25}}}))
+	err := s.report(&tigas.Detector{Name: "x"}, finished([]scored{{Path: "a", Pictures: 1, each: []float64{0.25}}}), 1)
 	require.Equal(t, exitOutput, exitCode(err))
 	require.Contains(t, out.String(), "0.2500  likely fake    a\n")
 }

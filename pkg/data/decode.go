@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -35,7 +36,7 @@ func Decode(file []byte) (image.Image, error) {
 
 // decode returns the picture as the format's package makes it, and the format's name. It holds the limits.
 func decode(file []byte) (img image.Image, format string, err error) {
-	c, _, err := image.DecodeConfig(bytes.NewReader(file))
+	c, kind, err := image.DecodeConfig(bytes.NewReader(file))
 	if err != nil {
 		return nil, "", fmt.Errorf("data: decode: %w", err)
 	}
@@ -45,6 +46,9 @@ func decode(file []byte) (img image.Image, format string, err error) {
 	if int64(c.Width)*int64(c.Height) > MaxPixels {
 		return nil, "", fmt.Errorf("data: decode: %w: %d x %d vs at most %d megapixels", ErrTooLarge, c.Width, c.Height,
 			MaxPixels>>20)
+	}
+	if kind == "tiff" && faxed(file) {
+		return nil, "", errors.New("data: decode: got a TIFF with fax compression, which is not supported")
 	}
 	defer func() {
 		if r := recover(); r != nil { // a decoder that does not survive a damaged file

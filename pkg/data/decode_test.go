@@ -4,6 +4,9 @@ import (
 	"encoding/base64"
 	"image"
 	"image/color"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,4 +52,21 @@ func TestDecodeAgainstPillow(t *testing.T) {
 	}
 	opaque := image.NewGray(image.Rect(0, 0, 1, 1))
 	require.Equal(t, image.Image(opaque), studioRange(opaque), "what has no chroma planes is left alone")
+}
+
+// golang.org/x/image/tiff makes negatives of these; a wrong picture is worse than none.
+func TestFaxIsRefused(t *testing.T) {
+	file, err := os.ReadFile("testdata/fax.tif") // Pillow 9.4, compression group4
+	require.NoError(t, err)
+	_, err = Decode(file)
+	require.ErrorContains(t, err, "fax compression")
+	_, err = DecodeRGB(file)
+	require.ErrorContains(t, err, "fax compression")
+}
+
+func TestPipesAreRefused(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "a.png")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
+	_, err := ReadRGB(pipe)
+	require.ErrorContains(t, err, "not a regular file")
 }

@@ -25,24 +25,39 @@ func orientation(file []byte) int {
 }
 
 func tiffOrientation(t []byte) int {
+	if v := tiffTag(t, 0x0112); v >= 1 && v <= 8 {
+		return v
+	}
+	return 1
+}
+
+// tiffTag is the value of a tag of two bytes in the first directory of a TIFF; 0 if it is not there.
+func tiffTag(t []byte, tag uint16) int {
+	if len(t) < 8 {
+		return 0
+	}
 	var order binary.ByteOrder = binary.LittleEndian
 	if string(t[:2]) == "MM" {
 		order = binary.BigEndian
 	}
 	at := int64(order.Uint32(t[4:]))
 	if at+2 > int64(len(t)) {
-		return 1
+		return 0
 	}
 	n := int64(order.Uint16(t[at:]))
 	for e := at + 2; n > 0 && e+12 <= int64(len(t)); e, n = e+12, n-1 {
-		if order.Uint16(t[e:]) == 0x0112 {
-			if v := int(order.Uint16(t[e+8:])); v >= 1 && v <= 8 {
-				return v
-			}
-			return 1
+		if order.Uint16(t[e:]) == tag {
+			return int(order.Uint16(t[e+8:]))
 		}
 	}
-	return 1
+	return 0
+}
+
+// faxed tells whether a TIFF has one of the compressions of fax machines (2, 3, 4), which golang.org/x/image/tiff decodes to
+// negatives.
+func faxed(file []byte) bool {
+	c := tiffTag(file, 0x0103)
+	return c >= 2 && c <= 4
 }
 
 // oriented turns and mirrors a picture that was stored with an orientation.

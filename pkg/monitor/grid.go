@@ -72,8 +72,17 @@ func WritePNG(path string, img image.Image) error {
 	return WriteFile(path, func(w io.Writer) error { return png.Encode(w, img) })
 }
 
-// WriteFile calls write for a temporary file beside path and renames it when everything went well.
+// WriteFile calls write for a temporary file beside path and renames it when everything went well. Links are followed; what is
+// there and no regular file, such as a device, is not replaced but an error.
 func WriteFile(path string, write func(io.Writer) error) error {
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("monitor: write: %s is not a regular file", path)
+		}
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return fmt.Errorf("monitor: %w", err)
+		}
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("monitor: %w", err)

@@ -104,7 +104,7 @@ func statistics(l Population, s Summary, threshold float64, named bool) []string
 	n := len(l.Scores)
 	share := func(k int) float64 { return 100 * float64(k) / float64(n) }
 	if named {
-		return []string{fmt.Sprintf("%s: median %.3f, std %.3f, %.1f %% above", l.Name, s.Median, s.Std, share(above))}
+		return []string{fmt.Sprintf("%s: median %.3f, std %.3f, %.1f %% above %g", l.Name, s.Median, s.Std, share(above), threshold)}
 	}
 	return []string{
 		fmt.Sprintf("pictures %d", n),

@@ -20,9 +20,5 @@ func Embedded(s *torch.Scope, o OpenOptions) (*Detector, error) {
 	if o.Height == 0 {
 		o.Height = embeddedSize
 	}
-	d, err := OpenBytes(s, embedded, "embedded", o)
-	if err == nil {
-		d.ImageSize = embeddedSize
-	}
-	return d, err
+	return OpenBytes(s, embedded, "embedded", o)
 }

@@ -10,7 +10,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/jit"
 	"github.com/tigas-train/tigas-train/cgo/torch"
@@ -151,6 +153,28 @@ func (d *Detector) openCheckpoint(s, work *torch.Scope, c *convert.Checkpoint, o
 	// Only what has passed the test is kept.
 	if os.MkdirAll(o.Converted, 0o755) == nil && m.SaveWith(kept, jit.Files{network.CardFile: card.Text()}) == nil {
 		d.Converted = kept
+		forget(o.Converted)
 	}
 	return nil
+}
+
+// mostKept is the number of conversions that are kept: who tries many checkpoints should not find a full disk.
+const mostKept = 8
+
+// forget deletes the oldest conversions beyond the most that are kept.
+func forget(dir string) {
+	paths, err := filepath.Glob(filepath.Join(dir, strings.Repeat("[0-9a-f]", 64)+"-*-torch*.pt"))
+	if err != nil || len(paths) <= mostKept {
+		return
+	}
+	age := func(path string) time.Time {
+		if info, err := os.Stat(path); err == nil {
+			return info.ModTime()
+		}
+		return time.Time{}
+	}
+	slices.SortFunc(paths, func(a, b string) int { return age(b).Compare(age(a)) })
+	for _, path := range paths[mostKept:] {
+		_ = os.Remove(path) // it will be tried again
+	}
 }

@@ -59,7 +59,7 @@ func (c *Client) begin(f File) (*call, error) {
 	}
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, &failure{what: "the endpoint is not an http or https URL without a query"} // not shown: it may hold a password
+		return nil, &failure{kinds: []error{ErrName}, what: "the endpoint is not an http or https URL without a query"} // not shown: it may hold a password
 	}
 	for _, r := range c.Token {
 		if r <= ' ' || r > '~' {
@@ -68,7 +68,7 @@ func (c *Client) begin(f File) (*call, error) {
 	}
 	at, err := url.Parse(u.String() + "/" + f.Repo + "/resolve/" + url.PathEscape(f.Revision) + "/" + f.Name)
 	if err != nil {
-		return nil, &failure{what: "the endpoint is not an http or https URL without a query"}
+		return nil, &failure{kinds: []error{ErrName}, what: "the endpoint is not an http or https URL without a query"}
 	}
 	k := &call{Client: c, file: f, endpoint: u, url: at}
 	if c.HTTP != nil {

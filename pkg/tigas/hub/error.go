@@ -33,6 +33,9 @@ var (
 	ErrBusy = errors.New("cache in use")
 )
 
+// ErrName: a repository, file or revision that can be none, or an endpoint that is no address.
+var ErrName = errors.New("not a valid name")
+
 // errChanged: the branch moved between two requests.
 var errChanged = errors.New("the file changed on the hub meanwhile")
 

@@ -69,11 +69,11 @@ func (f File) checked() (File, error) {
 	f = f.filled()
 	switch {
 	case !repoForm.MatchString(f.Repo) || strings.Contains(f.Repo, "--") || strings.Contains(f.Repo, "..") || strings.HasSuffix(f.Repo, ".git"):
-		return f, &failure{what: fmt.Sprintf("repository %s is not of the form owner/name", quote(f.Repo))}
+		return f, &failure{kinds: []error{ErrName}, what: fmt.Sprintf("repository %s is not of the form owner/name", quote(f.Repo))}
 	case !pathForm.MatchString(f.Name) || strings.Contains(f.Name, "..") || strings.HasSuffix(f.Name, partial):
-		return f, &failure{what: fmt.Sprintf("file %s is not the name of a file in a repository", quote(f.Name))}
+		return f, &failure{kinds: []error{ErrName}, what: fmt.Sprintf("file %s is not the name of a file in a repository", quote(f.Name))}
 	case !pathForm.MatchString(f.Revision) || strings.Contains(f.Revision, ".."):
-		return f, &failure{what: fmt.Sprintf("revision %s is not a branch, tag or commit", quote(f.Revision))}
+		return f, &failure{kinds: []error{ErrName}, what: fmt.Sprintf("revision %s is not a branch, tag or commit", quote(f.Revision))}
 	}
 	return f, nil
 }
