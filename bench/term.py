@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference"))
-ROUNDS, STEPS, THREADS = int(os.environ.get("BENCH_ROUNDS", "3")), int(os.environ.get("BENCH_STEPS", "8")), 2
+ROUNDS, STEPS, THREADS = int(os.environ.get("BENCH_ROUNDS", "3")), int(os.environ.get("BENCH_STEPS", "4")), 2
 SHAPES = [(64, 8), (128, 4), (256, 1)]
 
 

@@ -100,11 +100,10 @@ func env(name string) string {
 
 // cacheLine names the folder that published detectors are kept in, the one that the Python package uses.
 func cacheLine() string {
-	home, err := os.UserHomeDir()
+	dir, err := cacheDir()
 	if err != nil {
-		return "no home directory"
+		return oneLine(err)
 	}
-	dir := filepath.Join(home, ".cache", "tigas", "models")
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return dir + " (empty)"

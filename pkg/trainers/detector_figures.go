@@ -123,12 +123,12 @@ func (f DetectorFigures) Verdict(degraded ...DegradedFigures) DetectorVerdict {
 		v.Useless, v.Flat = true, true
 		v.Text = fmt.Sprintf("useless as a loss: it tells the two apart, but its score is flat around generated pictures (slope %.1e, "+
 			"want %g at least), so a generator has nothing to climb", f.Slope, flatSlope)
-		v.Advice = append(v.Advice, "train it with a larger --mixup, more --smoothing, or fewer --epochs")
+		v.Advice = append(v.Advice, "one trained longer with more mixtures (detector train --mixup) has a slope")
 	}
 	if !v.Useless && f.Saturated > 0.5 {
 		v.Saturated = true
 		v.Advice = append(v.Advice, fmt.Sprintf("it is sure of %.0f%% of the generated pictures and gives a generator little "+
-			"gradient: use --tigas-form log, or train with more --smoothing", 100*f.Saturated))
+			"gradient: use --tigas-form log, or one trained with more --smoothing", 100*f.Saturated))
 	}
 	var weak []string
 	for _, d := range degraded {
