@@ -104,6 +104,8 @@ func listCache(w io.Writer, client *hub.Client) error {
 	for _, e := range entries {
 		what := ""
 		switch {
+		case e.Partial:
+			what = "  unfinished download of " + e.Repo
 		case e.Converted:
 			what = "  TorchScript of a checkpoint"
 		case e.Commit != "":

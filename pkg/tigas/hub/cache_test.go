@@ -304,14 +304,32 @@ func TestList(t *testing.T) {
 		entries[i].ModTime = time.Time{}
 	}
 	require.Equal(t, []Entry{
+		{Path: filepath.Join(c.Cache, "models--H1merka--TIGAS", "blobs", "x.incomplete"), Size: 4, Repo: DefaultRepo, Partial: true},
 		{Path: b, Size: 3, Repo: DefaultRepo, Commit: commit2, Revisions: []string{"main", "v2"}},
 		{Path: filepath.Join(c.Cache, "sub", "best_model.pt"), Size: 9},
 		{Path: script, Size: 9, Converted: true},
 	}, entries)
-	require.EqualValues(t, 3+9, total)
+	require.EqualValues(t, 4+3+9, total)
 
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, nil)
 	_, _, err = (&Client{Cache: filepath.Join(file, "x")}).List()
 	require.ErrorIs(t, err, syscall.ENOTDIR)
+}
+
+// What is left of a cut download is listed, so that nobody wonders where the disk went.
+func TestListShowsUnfinishedDownloads(t *testing.T) {
+	c := &Client{Cache: t.TempDir()}
+	blobs := filepath.Join(c.Cache, "models--H1merka--TIGAS", "blobs")
+	require.NoError(t, os.MkdirAll(blobs, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(blobs, "abc.incomplete"), make([]byte, 300), 0o644))
+	entries, total, err := c.List()
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	require.True(t, entries[0].Partial)
+	require.Equal(t, DefaultRepo, entries[0].Repo)
+	require.EqualValues(t, 300, total)
+	freed, err := c.Clear()
+	require.NoError(t, err)
+	require.EqualValues(t, 300, freed)
 }

@@ -20,10 +20,11 @@ type Entry struct {
 	Revisions []string  // branches and tags that are known to be at Commit, sorted
 	ModTime   time.Time // of what a link leads to
 	Converted bool      // in ConvertedFolder
+	Partial   bool      // an unfinished download, which the next Fetch goes on with
 }
 
 // List returns the model files below Cache, sorted by path, and the bytes that they take: every best_model.pt, the .pt files
-// of snapshots, and those of [ConvertedFolder]. A file under several names is listed once, under the one that a branch is at
+// of snapshots, those of [ConvertedFolder], and unfinished downloads. A file under several names is listed once, under the one that a branch is at
 // if there is such. A link that leads out of the cache is listed, but takes nothing. A cache that is not there is empty.
 func (c *Client) List() (entries []Entry, total int64, err error) {
 	entries, total, err = c.list()
@@ -63,7 +64,8 @@ func (c *Client) list() ([]Entry, int64, error) {
 			return nil
 		}
 		folder, _, _ := strings.Cut(name, string(filepath.Separator))
-		e := Entry{Path: filepath.Join(c.Cache, name), Size: info.Size(), ModTime: info.ModTime(), Converted: folder == ConvertedFolder}
+		e := Entry{Path: filepath.Join(c.Cache, name), Size: info.Size(), ModTime: info.ModTime(), Converted: folder == ConvertedFolder,
+			Partial: strings.HasSuffix(name, partial)}
 		if repo, ok := strings.CutPrefix(folder, "models--"); ok {
 			e.Repo, e.Commit = strings.ReplaceAll(repo, "--", "/"), commitOf(name)
 			if refs[folder] == nil {
@@ -96,6 +98,8 @@ func isModel(name string) bool {
 	parts := strings.Split(filepath.ToSlash(name), "/")
 	base := parts[len(parts)-1]
 	switch {
+	case strings.HasPrefix(parts[0], "models--") && len(parts) == 3 && parts[1] == "blobs":
+		return strings.HasSuffix(base, partial)
 	case parts[0] == ConvertedFolder && len(parts) == 2, strings.HasPrefix(parts[0], "models--") && len(parts) > 3 && parts[1] == "snapshots":
 		return strings.HasSuffix(base, ".pt")
 	}
