@@ -6,22 +6,19 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 
+	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 	"github.com/tigas-train/tigas-train/cgo/internal/ctorch"
 )
 
 // Files are small texts that an archive holds beside its module, by name: what torch.jit calls _extra_files.
 type Files map[string]string
 
-// Save writes the module in the format of torch.jit.save, under a temporary name first, so that a full disk leaves no
-// half a file.
+// Save writes the module in the format of torch.jit.save, in one step: a full disk leaves the old file, or none.
 func (m *Module) Save(path string) error { return m.SaveWith(path, nil) }
 
 // SaveWith is Save with files in the archive, which [ReadFile] returns, and Python's torch.jit.load as _extra_files.
@@ -30,46 +27,12 @@ func (m *Module) SaveWith(path string, files Files) error {
 	if err != nil {
 		return err
 	}
-	if path, err = destination(path); err != nil {
-		return fmt.Errorf("jit: save: %w", err)
-	}
-	// Not os.CreateTemp, whose files nobody else may read whatever the umask says.
-	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%08x.tmp", filepath.Base(path), rand.Uint32()))
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return fmt.Errorf("jit: save: %w", err)
-	}
-	err = ctorch.JITSaveTo(m.ptr(), extra, f.Fd())
+	err = atomicfile.Write(path, func(f *os.File) error { return ctorch.JITSaveTo(m.ptr(), extra, f.Fd()) })
 	runtime.KeepAlive(m)
-	if _, ok := err.(syscall.Errno); ok {
-		err = &os.PathError{Op: "write", Path: path, Err: err}
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
 	if err != nil {
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("jit: save: %w", err)
+		return fmt.Errorf("jit: save: %s: %w", path, err)
 	}
 	return nil
-}
-
-// destination follows links, and refuses to put a file in the place of a device or a folder.
-func destination(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return path, nil // nothing there, or creating the file will say what is wrong
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is not a regular file", path)
-	}
-	return filepath.EvalSymlinks(path)
 }
 
 // Bytes returns the module in the format of torch.jit.save.

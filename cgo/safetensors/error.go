@@ -3,9 +3,9 @@ package safetensors
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strconv"
+
+	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 )
 
 // ErrFormat is wrapped by every error that means "this is not a valid safetensors file".
@@ -29,19 +29,7 @@ func at(path string, err error) error {
 	if path == "" {
 		return fmt.Errorf("safetensors: %w", err)
 	}
-	return fmt.Errorf("safetensors: %s: %w", path, bare(err))
-}
-
-// bare removes the path from an error of package os: at puts one in front, and the one of a temporary file means
-// nothing to the reader.
-func bare(err error) error {
-	switch e := err.(type) {
-	case *fs.PathError:
-		return fmt.Errorf("%s: %w", e.Op, e.Err)
-	case *os.LinkError:
-		return fmt.Errorf("%s: %w", e.Op, e.Err)
-	}
-	return err
+	return fmt.Errorf("safetensors: %s: %w", path, atomicfile.Bare(err))
 }
 
 // quote shows a string of the file: on one line, and no longer than a line.

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"os"
 	"slices"
+
+	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 )
 
 // Entry describes one tensor of a file.
@@ -183,5 +185,5 @@ func readFull(r io.ReaderAt, b []byte, off int64) error {
 	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF // shorter than it was said to be, or cut since it was opened
 	}
-	return bare(err)
+	return atomicfile.Bare(err)
 }

@@ -8,7 +8,8 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
+
+	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 )
 
 // Grid lays n pictures out in rows, with a margin of two pixels: pix is [n, 3, h, w] RGB. columns 0 chooses a grid as
@@ -67,38 +68,14 @@ func Picture(pix []byte, h, w int) *image.RGBA {
 	return img
 }
 
-// WritePNG writes a picture under a temporary name first, so that a full disk leaves no half a picture.
+// WritePNG writes a picture in one step: a full disk leaves no half a picture.
 func WritePNG(path string, img image.Image) error {
 	return WriteFile(path, func(w io.Writer) error { return png.Encode(w, img) })
 }
 
-// WriteFile calls write for a temporary file beside path and renames it when everything went well. Links are followed; what is
-// there and no regular file, such as a device, is not replaced but an error.
+// WriteFile puts what write writes at path in one step, see [atomicfile.Write]. The error names the path.
 func WriteFile(path string, write func(io.Writer) error) error {
-	if info, err := os.Stat(path); err == nil {
-		if !info.Mode().IsRegular() {
-			return fmt.Errorf("monitor: write: %s is not a regular file", path)
-		}
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return fmt.Errorf("monitor: %w", err)
-		}
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("monitor: %w", err)
-	}
-	err = write(f)
-	if e := f.Chmod(0o644); err == nil {
-		err = e
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err := atomicfile.Write(path, func(f *os.File) error { return write(f) }); err != nil {
 		return fmt.Errorf("monitor: write %s: %w", path, err)
 	}
 	return nil
