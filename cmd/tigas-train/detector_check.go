@@ -213,28 +213,30 @@ func (o *checkDetector) print(sets [2]data.Dataset, j *trainers.Judgement) {
 	}
 }
 
+// checkJSON is what --json writes.
+type checkJSON struct {
+	Detector string                     `json:"detector"`
+	SHA256   string                     `json:"sha256"`
+	Size     int                        `json:"size"`
+	Real     string                     `json:"real"`
+	Fake     string                     `json:"fake"`
+	Figures  trainers.DetectorFigures   `json:"figures"`
+	Degraded []trainers.DegradedFigures `json:"degraded"`
+	Verdict  trainers.DetectorVerdict   `json:"verdict"`
+	Broken   int                        `json:"broken"`
+	Scores   checkScores                `json:"scores"`
+}
+
+type checkScores struct {
+	Real []float32 `json:"real"`
+	Fake []float32 `json:"fake"`
+}
+
 func (o *checkDetector) writeJSON(w io.Writer, sets [2]data.Dataset, j *trainers.Judgement) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(struct {
-		Detector string                     `json:"detector"`
-		SHA256   string                     `json:"sha256"`
-		Size     int                        `json:"size"`
-		Real     string                     `json:"real"`
-		Fake     string                     `json:"fake"`
-		Figures  trainers.DetectorFigures   `json:"figures"`
-		Degraded []trainers.DegradedFigures `json:"degraded"`
-		Verdict  trainers.DetectorVerdict   `json:"verdict"`
-		Broken   int                        `json:"broken"`
-		Scores   struct {
-			Real []float32 `json:"real"`
-			Fake []float32 `json:"fake"`
-		} `json:"scores"`
-	}{o.detector.Name, o.detector.SHA256, o.Size, sets[0].Name(), sets[1].Name(), j.Figures, j.Degraded, j.Verdict,
-		j.BrokenReal + j.BrokenFake, struct {
-			Real []float32 `json:"real"`
-			Fake []float32 `json:"fake"`
-		}{j.Real, j.Fake}})
+	return e.Encode(checkJSON{o.detector.Name, o.detector.SHA256, o.Size, sets[0].Name(), sets[1].Name(), j.Figures, j.Degraded,
+		j.Verdict, j.BrokenReal + j.BrokenFake, checkScores{j.Real, j.Fake}})
 }
 
 func wide(l []float32) []float64 {

@@ -204,7 +204,7 @@ func (p *pairs) images(s *torch.Scope, n int) (*torch.Tensor, error) {
 		}
 		pix = append(pix, p.real[i]...)
 	}
-	return unit(s, pix), nil
+	return trainers.UnitImages(s, pix, demoSize, torch.CPU), nil
 }
 
 // generated returns n samples of the GAN from any time of its training, in [0, 1], and when each was made: 0 at the first
@@ -217,12 +217,7 @@ func (p *pairs) generated(s *torch.Scope, n int) (images, when *torch.Tensor) {
 		pix = append(pix, p.fakes[i*pictureBytes:(i+1)*pictureBytes]...)
 		at[k] = float32(i*pictureBytes) / float32(len(p.fakes))
 	}
-	return unit(s, pix), s.FromFloat32s(at)
-}
-
-func unit(s *torch.Scope, pix []byte) *torch.Tensor {
-	n := int64(len(pix) / pictureBytes)
-	return torch.FromSlice(s, pix, n, 3, demoSize, demoSize).To(torch.Float32).DivScalar(255)
+	return trainers.UnitImages(s, pix, demoSize, torch.CPU), s.FromFloat32s(at)
 }
 
 // Targets. Hard ones make a detector that is sure of everything, whose score is 0 for every sample and whose gradient

@@ -10,8 +10,6 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/tigas/hub"
 )
 
-func hubFile(revision string) hub.File { return hub.File{Revision: revision} }
-
 const hubVariables = `Variables, as Hugging Face's own programs have them: HF_TOKEN (private or gated
 repositories), HF_ENDPOINT (a mirror), HF_HUB_OFFLINE=1 (caches only), HF_HOME and
 HF_HUB_CACHE (where its own cache is), HTTPS_PROXY and NO_PROXY. TIGAS_CACHE_DIR is the

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,12 +59,10 @@ SHA-256. The self-test scores probe images and differentiates the score: finite 
 				return err
 			}
 			path := args[0]
-			if revision, ok := hubModel(path); ok {
-				file, err := fetchDetector(cmd.Context(), newConsole(cmd.ErrOrStderr(), sys.Quiet), hubFile(revision), false)
-				if err != nil {
+			if path != "embedded" {
+				if path, err = detectorPath(cmd.Context(), newConsole(cmd.ErrOrStderr(), sys.Quiet), path); err != nil {
 					return err
 				}
-				path = file.Path
 			}
 			info, err := inspect(path, device, size)
 			if info == nil {
@@ -97,21 +94,16 @@ func inspect(path string, device torch.Device, size int) (*detectorInfo, error) 
 			}
 			return err
 		}
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			path = filepath.Join(path, trainers.DetectorFile) // a run of detector train
-			i.Path = path
-		}
 		file, err := os.Stat(path)
 		if err != nil {
 			i = nil
 			return err
 		}
-		i.Bytes, i.SHA256 = file.Size(), hashFile(path)
+		i.Bytes = file.Size()
 		c, err := convert.Open(path)
 		switch {
 		case err == nil:
 			card := c.Card(convert.Options{})
-			card.Source.SHA256 = i.SHA256
 			i.Kind, i.Card, i.Parameters, i.ImageSize = "checkpoint", &card, card.Parameters, c.ImageSize
 			c.Close()
 		case errors.Is(err, torchsave.ErrTorchScript):
@@ -125,6 +117,10 @@ func inspect(path string, device torch.Device, size int) (*detectorInfo, error) 
 		}
 		d, err := tigas.Open(root, path, o)
 		if err != nil {
+			i.SHA256 = hashFile(path)
+			if i.Kind == "checkpoint" {
+				i.Card.Source.SHA256 = i.SHA256
+			}
 			i.SelfTest = strings.TrimPrefix(oneLine(err), "tigas: detector "+path+": ")
 			return err
 		}

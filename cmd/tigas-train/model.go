@@ -31,18 +31,9 @@ func openDetector(ctx context.Context, console *monitor.Console, s *torch.Scope,
 		det, err := tigas.Embedded(s, o)
 		return det, coded(exitData, err)
 	}
-	path := model
-	if revision, ok := hubModel(model); ok {
-		file, err := fetchDetector(ctx, console, hub.File{Revision: revision}, false)
-		if err != nil {
-			return nil, err
-		}
-		path = file.Path
-	} else if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, trainers.DetectorFile) // a run of detector train
-	} else if os.IsNotExist(err) {
-		return nil, (&hinted{code: exitData, err: err}).withHint("a detector is a file, hub (the published one) or embedded " +
-			"(the demo's)")
+	path, err := detectorPath(ctx, console, model)
+	if err != nil {
+		return nil, err
 	}
 	if dir, err := cacheDir(); err == nil {
 		o.Converted = filepath.Join(dir, hub.ConvertedFolder)
@@ -53,6 +44,24 @@ func openDetector(ctx context.Context, console *monitor.Console, s *torch.Scope,
 	}
 	det.Name = model // not where the cache keeps it
 	return det, nil
+}
+
+// detectorPath finds the file of a detector that is not the embedded one: of the hub, downloaded if need be, or of a run of
+// `detector train`, or the file that is named.
+func detectorPath(ctx context.Context, console *monitor.Console, model string) (string, error) {
+	if revision, ok := hubModel(model); ok {
+		file, err := fetchDetector(ctx, console, hub.File{Revision: revision}, false)
+		return file.Path, err
+	}
+	info, err := os.Stat(model)
+	switch {
+	case err == nil && info.IsDir():
+		return filepath.Join(model, trainers.DetectorFile), nil
+	case os.IsNotExist(err):
+		return "", (&hinted{code: exitData, err: err}).withHint("a detector is a file, hub (the published one) or embedded " +
+			"(the demo's)")
+	}
+	return model, nil
 }
 
 // hubModel tells whether a name means the published detector, and which revision of it.

@@ -9,6 +9,7 @@ import (
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
 // scored is one file of the result.
@@ -42,8 +43,7 @@ func (b *scoreBatch) flush() error {
 	}
 	err := b.root.Scoped(func(s *torch.Scope) error {
 		torch.NoGrad(func() {
-			x := torch.FromSlice(s, b.pix, int64(len(b.of)), 3, int64(b.size), int64(b.size))
-			x = x.ToDevice(b.d.Device()).To(torch.Float32).DivScalar(255)
+			x := trainers.UnitImages(s, b.pix, b.size, b.d.Device())
 			for k, v := range b.d.Score(x).Float32s() {
 				b.of[k].each[b.at[k]] = float64(v)
 			}

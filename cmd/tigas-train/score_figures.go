@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -104,7 +103,7 @@ func (s *scoreCommand) contactSheet(l []scored) (image.Image, error) {
 	}
 	items := make([]monitor.SheetItem, len(chosen))
 	var wg sync.WaitGroup
-	busy := make(chan struct{}, min(8, runtime.NumCPU()))
+	busy := make(chan struct{}, data.Workers(s.Workers))
 	for file, which := range byFile {
 		busy <- struct{}{}
 		wg.Go(func() {

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -113,10 +112,7 @@ type decoded struct {
 
 // decodeAhead decodes files in parallel and returns them in order. At most ahead of them wait to be scored.
 func (s *scoreCommand) decodeAhead(ctx context.Context, files []scoreInput, ahead int) <-chan chan decoded {
-	workers := s.Workers
-	if workers == 0 {
-		workers = min(8, runtime.NumCPU())
-	}
+	workers := data.Workers(s.Workers)
 	queue := make(chan chan decoded, max(ahead, workers))
 	go func() {
 		defer close(queue)

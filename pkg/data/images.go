@@ -96,11 +96,18 @@ func LoadImages(ctx context.Context, ds Dataset, r, workers int) (*Images, error
 	return out, nil
 }
 
+// Workers is the number of decoding goroutines for a wanted one: itself, or when that is less than 1, one for each core and
+// at most 8.
+func Workers(wanted int) int {
+	if wanted >= 1 {
+		return wanted
+	}
+	return min(8, runtime.NumCPU())
+}
+
 // parallel calls f for 0 <= i < n from several goroutines, as many as cores and at most 8 if workers is less than 1.
 func parallel(n, workers int, f func(i int)) {
-	if workers < 1 {
-		workers = min(8, runtime.NumCPU())
-	}
+	workers = Workers(workers)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(workers, n) {

@@ -7,7 +7,6 @@ import (
 	"image"
 	"iter"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -58,9 +57,7 @@ func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
 	if o.Batch < 1 || o.Transform.Resolution < 1 {
 		return nil, fmt.Errorf("data: loader: got batch %d, resolution %d vs positive numbers", o.Batch, o.Transform.Resolution)
 	}
-	if o.Workers < 1 {
-		o.Workers = min(8, runtime.NumCPU())
-	}
+	o.Workers = Workers(o.Workers)
 	if o.Prefetch == 0 {
 		o.Prefetch = 2
 	}

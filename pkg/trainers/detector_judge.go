@@ -153,7 +153,7 @@ func slopes(scope *torch.Scope, score func(x *torch.Tensor) *torch.Tensor, im *d
 	size := 3 * im.R * im.R
 	for i := 0; i < im.N; i += batch {
 		s := scope.Child()
-		x := unitImages(s, im.Pixels[i*size:min(im.N, i+batch)*size], im.R, d).RequiresGrad(true)
+		x := UnitImages(s, im.Pixels[i*size:min(im.N, i+batch)*size], im.R, d).RequiresGrad(true)
 		g := torch.Grad(score(x).Sum(), []*torch.Tensor{x}, torch.GradOptions{})[0]
 		for _, n := range g.Square().SumDim([]int64{1, 2, 3}, false).Sqrt().Float32s() {
 			l = append(l, float64(n)*math.Sqrt(float64(size))/255)
@@ -181,7 +181,7 @@ func scoreImages(scope *torch.Scope, score func(x *torch.Tensor) *torch.Tensor, 
 	for i := 0; i < im.N; i += batch {
 		s := scope.Child()
 		torch.NoGrad(func() {
-			x := unitImages(s, im.Pixels[i*size:min(im.N, i+batch)*size], im.R, d)
+			x := UnitImages(s, im.Pixels[i*size:min(im.N, i+batch)*size], im.R, d)
 			l = append(l, score(x).Reshape(-1).Float32s()...)
 		})
 		s.Close()

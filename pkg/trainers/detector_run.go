@@ -216,7 +216,7 @@ func (r *detectorRun) batch(s *torch.Scope) (images, targets *torch.Tensor, err 
 	for i := range half {
 		share[i] = 1
 	}
-	images = unitImages(s, pix, r.o.Resolution, r.o.Device)
+	images = UnitImages(s, pix, r.o.Resolution, r.o.Device)
 	if mixed := int(math.Round(r.o.Mixup * float64(half))); mixed > 0 {
 		images = r.mix(images, share, half, mixed)
 	}
@@ -242,12 +242,6 @@ func (r *detectorRun) mix(images *torch.Tensor, share []float32, half, mixed int
 		parts = []*torch.Tensor{part(0, clean), parts[0], part(half, clean), parts[1]}
 	}
 	return torch.Cat(parts, 0)
-}
-
-// unitImages maps bytes [N, 3, R, R] to images in [0, 1] on a device.
-func unitImages(s *torch.Scope, pix []byte, size int, d torch.Device) *torch.Tensor {
-	n, side := int64(len(pix)/(3*size*size)), int64(size)
-	return torch.FromSlice(s, pix, n, 3, side, side).ToDevice(d).To(torch.Float32).DivScalar(255)
 }
 
 func (r *detectorRun) warnBroken(kind string, l []data.Broken) int {

@@ -99,7 +99,7 @@ func TestRunDetector(t *testing.T) {
 		real, err := data.LoadImages(context.Background(), tinyData().Test.Real, 32, 0)
 		require.NoError(t, err)
 		torch.NoGrad(func() {
-			x := unitImages(s, real.Pixels, 32, torch.CPU)
+			x := UnitImages(s, real.Pixels, 32, torch.CPU)
 			require.InDelta(t, report.Test.MeanReal, d.Score(x).Mean().Float64(), 1e-6)
 			// The network that was handed in holds the best weights; frozen batch norms round differently.
 			m, err := net.Export(s)

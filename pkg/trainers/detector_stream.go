@@ -2,7 +2,6 @@ package trainers
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/tigas-train/tigas-train/pkg/data"
 )
@@ -21,14 +20,10 @@ func newLabelledStream(ctx context.Context, l data.Labelled, o DetectorRunOption
 	if err != nil {
 		return nil, err
 	}
-	workers := o.Workers
-	if workers == 0 {
-		workers = min(8, runtime.NumCPU())
-	}
 	st := &labelledStream{}
 	for k, ds := range []data.Dataset{l.Real, l.Fake} {
 		st.loaders[k], err = data.NewLoader(data.AsScored(ds), data.LoaderOptions{
-			Batch: o.Batch / 2, Workers: max(1, workers/2),
+			Batch: o.Batch / 2, Workers: max(1, data.Workers(o.Workers)/2),
 			Seed:      uint64(o.Seed)<<1 | uint64(k), // should both sets be the same, their batches are not
 			Transform: data.Transform{Resolution: o.Resolution, Augment: augment}})
 		if err != nil {

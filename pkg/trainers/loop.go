@@ -177,6 +177,13 @@ func Normalize(pixels *torch.Tensor) *torch.Tensor {
 	return pixels.To(torch.Float32).DivScalar(127.5).SubScalar(1)
 }
 
+// UnitImages maps the bytes of square images [N, 3, size, size], as they are decoded, to float32 in [0, 1] on a device: what
+// detectors take. It panics when pix is not a whole number of images.
+func UnitImages(s *torch.Scope, pix []byte, size int, d torch.Device) *torch.Tensor {
+	n, side := int64(len(pix)/(3*size*size)), int64(size)
+	return torch.FromSlice(s, pix, n, 3, side, side).ToDevice(d).To(torch.Float32).DivScalar(255)
+}
+
 // updated counts what became of an update: err is nil, or says why it was left out.
 func (l *loop) updated(name string, err error) error {
 	if err == nil {
