@@ -154,10 +154,11 @@ func (o *demoDetector) samples(ctx context.Context, seed int64) ([]byte, error) 
 		Loader: loader, Out: run, Console: &monitor.Console{W: o.console.W, Quiet: true},
 		OnTick: func(t monitor.Tick) {
 			err = errors.Join(err, torch.Scoped(func(s *torch.Scope) error {
-				z, err := gan.Latents(s, each, seed+int64(t.N))
+				g, err := s.NewGenerator(torch.CPU, seed+int64(t.N))
 				if err != nil {
 					return err
 				}
+				z := trainers.DrawLatents(s, gan, g, each, torch.CPU)
 				// The trained generator and its average leave different marks.
 				pix = append(pix, trainers.Pixels(gan.SampleRaw(z.Narrow(0, 0, each/2)))...)
 				pix = append(pix, trainers.Pixels(gan.Sample(z.Narrow(0, each/2, each/2)))...)

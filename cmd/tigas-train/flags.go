@@ -23,9 +23,9 @@ type dataFlags struct {
 	Workers    int    `json:"workers"`
 }
 
-func (d *dataFlags) register(f *pflag.FlagSet) {
+func (d *dataFlags) register(f *pflag.FlagSet, resolutions string) {
 	f.StringVar(&d.Data, "data", "demo", "folder of pictures, .zip of pictures, CIFAR-10 binary, MNIST IDX, or demo")
-	f.IntVar(&d.Resolution, "resolution", 32, "height and width of the images: 32, 64 or 128")
+	f.IntVar(&d.Resolution, "resolution", 32, "height and width of the images: "+resolutions)
 	f.StringVar(&d.Crop, "crop", string(data.CropCenter), "center: scale and take the middle; random: a random square of the picture's own pixels")
 	f.BoolVar(&d.Mirror, "mirror", false, "mirror half of the images")
 	f.IntVar(&d.Workers, "workers", 0, "decoding goroutines (default one for each core, at most 8)")
@@ -40,7 +40,7 @@ func (d dataFlags) open(batch int, seed int64) (*data.Loader, data.Dataset, erro
 		return nil, nil, &hinted{code: exitUsage, err: err}
 	}
 	if d.Resolution < 1 || d.Resolution > 4096 {
-		return nil, nil, usagef("--resolution: got %d vs 32, 64 or 128", d.Resolution)
+		return nil, nil, usagef("--resolution: got %d vs 1 to 4096", d.Resolution)
 	}
 	if batch < 1 || batch > 1<<16 {
 		return nil, nil, usagef("--batch: got %d vs 1 to 65536", batch)

@@ -1,56 +1,17 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"math"
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
-	"github.com/tigas-train/tigas-train/pkg/checkpoint"
-	"github.com/tigas-train/tigas-train/pkg/data"
-	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
-// ganConfig is the content of config.json: what was run, enough to build the networks again.
-type ganConfig struct {
-	Command string              `json:"command"`
-	Version string              `json:"version"`
-	GAN     trainers.GANOptions `json:"gan"`
-	Run     trainers.RunOptions `json:"run"`
-	Data    dataFlags           `json:"data"`
-	TIGAS   tigasConfig         `json:"tigas"`
-	System  systemConfig        `json:"system"`
-}
-
-type tigasConfig struct {
-	Flags  tigasFlags `json:"flags"`
-	SHA256 string     `json:"sha256,omitempty"` // of the detector's file
-	Weight sched.Any  `json:"weight"`
-}
-
-type systemConfig struct {
-	Device   string `json:"device"`
-	Threads  int    `json:"threads"`
-	LibTorch string `json:"libtorch"`
-}
-
 func newGAN() *cobra.Command {
 	g := trainers.DefaultGANOptions()
-	var (
-		r    trainers.RunOptions
-		d    dataFlags
-		t    tigasFlags
-		sys  systemFlags
-		out  string
-		loss = string(g.Loss)
-	)
+	var t training
+	loss := string(g.Loss)
 	cmd := &cobra.Command{
 		Use:   "gan",
 		Short: "Train a GAN, with the TIGAS score in the generator's loss",
@@ -69,21 +30,37 @@ demo pictures, with the detector that is part of the program; the defaults are t
 			if g.Loss, err = trainers.ParseGANLoss(loss); err != nil {
 				return &hinted{code: exitUsage, err: err}
 			}
-			if err = noZero(cmd.Flags(), "kimg", "tick", "snap", "critic-steps", "g-lr", "d-lr", "beta2", "ngf", "ndf"); err != nil {
+			f := cmd.Flags()
+			if err = noZero(f, "critic-steps", "g-lr", "d-lr", "beta2", "ngf", "ndf"); err != nil {
 				return err
 			}
-			g.Resolution = d.Resolution
-			if d.demo() {
-				g, r.Kimg = demoDefaults(g, r.Kimg, cmd.Flags().Changed)
-				if sys.Threads == 0 && g.GenWidth <= 16 {
-					sys.Threads = 1 // operations this small lose more to waking a second thread than it gives
+			if t.data.demo() {
+				small := demoGAN(g)
+				preset(f, "latent", small.Latent, "ngf", small.GenWidth, "ndf", small.CriticWidth, "batch", small.Batch,
+					"g-lr", small.GenLR, "d-lr", small.CriticLR, "ema-kimg", small.EMAKimg, "kimg", demoKimg)
+				if g.GenWidth <= 16 {
+					t.oneThread()
 				}
 			}
-			return runGAN(cmd.Context(), cmd.ErrOrStderr(), cmd.OutOrStdout(), g, r, d, t, sys, out)
+			g.Resolution = t.data.Resolution
+			g = g.Resolve()
+			return t.train(cmd, family{
+				name: "gan", batch: g.Batch, config: func(c *runConfig) { c.GAN = &g },
+				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
+					g.Term = term
+					return trainers.NewGAN(root, nil, g, d)
+				},
+				advice: func(weight float64, atStart bool) string {
+					if g.Loss == trainers.TIGASOnly {
+						return ""
+					}
+					return trainers.WeightAdvice(weight, atStart)
+				},
+			})
 		},
 	}
 	f := cmd.Flags()
-	d.register(f)
+	t.registerData(f, "32, 64 or 128")
 	f.StringVar(&g.Arch, "arch", g.Arch, "networks: dcgan or resnet")
 	f.IntVar(&g.Latent, "latent", g.Latent, "length of the latent vector")
 	f.IntVar(&g.GenWidth, "ngf", g.GenWidth, "width of the generator, in channels (default by architecture: 64; resnet at 32: 256)")
@@ -99,43 +76,8 @@ demo pictures, with the detector that is part of the program; the defaults are t
 	f.Float64Var(&g.Beta1, "beta1", g.Beta1, "Adam's beta1 (default by loss: wgan-gp 0, else 0.5)")
 	f.Float64Var(&g.Beta2, "beta2", 0, "Adam's beta2 (default by loss: wgan-gp 0.9, else 0.999)")
 	f.Float64Var(&g.ClipGrad, "clip-grad", 0, "largest norm of the generator's gradient; 0: no limit")
-	t.register(f)
-
-	f.Float64Var(&r.Kimg, "kimg", 0, "length of the run in thousands of real images (default 1000)")
-	f.IntVar(&g.Batch, "batch", g.Batch, "images in a batch")
-	f.Int64Var(&r.Seed, "seed", 0, "seed of everything random; the same seed, machine and threads give the same run")
-	f.StringVar(&out, "out", "", "run folder (default the next number in runs/)")
-	f.Float64Var(&r.TickKimg, "tick", 0, "distance of log lines in thousands of images (default a 50th of the run, at most 4)")
-	f.Float64Var(&r.SnapKimg, "snap", 0, "distance of sample pictures and snapshots in thousands of images (default an 8th of the run, at most 200)")
-	f.IntVar(&r.Grid, "grid", 8, "pictures along each side of the sample grid")
-	sys.register(f)
+	t.registerRun(f, &g.Batch, 0.1)
 	return cmd
-}
-
-// demoDefaults are the settings for the demo pictures where the command line has none: networks small enough and learning
-// rates high enough that two cores have something to show in two minutes.
-func demoDefaults(g trainers.GANOptions, kimg float64, given func(flag string) bool) (trainers.GANOptions, float64) {
-	small := demoGAN(g)
-	for _, f := range []struct {
-		flag string
-		keep func()
-	}{
-		{"latent", func() { small.Latent = g.Latent }},
-		{"ngf", func() { small.GenWidth = g.GenWidth }},
-		{"ndf", func() { small.CriticWidth = g.CriticWidth }},
-		{"batch", func() { small.Batch = g.Batch }},
-		{"g-lr", func() { small.GenLR = g.GenLR }},
-		{"d-lr", func() { small.CriticLR = g.CriticLR }},
-		{"ema-kimg", func() { small.EMAKimg = g.EMAKimg }},
-	} {
-		if given(f.flag) {
-			f.keep()
-		}
-	}
-	if !given("kimg") {
-		kimg = demoKimg
-	}
-	return small, kimg
 }
 
 const demoKimg = 100
@@ -148,124 +90,4 @@ func demoGAN(g trainers.GANOptions) trainers.GANOptions {
 		g.GenLR, g.CriticLR = 2e-3, 2e-3
 	}
 	return g
-}
-
-func runGAN(ctx context.Context, stderr, stdout io.Writer, g trainers.GANOptions, r trainers.RunOptions, d dataFlags,
-	t tigasFlags, sys systemFlags, out string) error {
-	console := newConsole(stderr, sys.Quiet)
-	device, err := sys.start()
-	if err != nil {
-		return err
-	}
-	if err = t.validate(); err != nil {
-		return err
-	}
-	if r.Kimg == 0 {
-		r.Kimg = 1000
-	}
-	if err = checkRun(r); err != nil {
-		return err
-	}
-	g = g.Resolve()
-
-	root := torch.NewScope()
-	defer root.Close()
-	loader, set, err := d.open(g.Batch, r.Seed)
-	if err != nil {
-		return err
-	}
-	weight, err := t.schedule(r.Kimg)
-	if err != nil {
-		return err
-	}
-	detector, err := t.open(ctx, console, root, device, d)
-	if err != nil {
-		return err
-	}
-	g.Term = tigas.Term{Detector: detector, Weight: weight, Interval: t.interval(), Options: t.options(r.Seed)}
-	if err = g.Validate(); err != nil {
-		return &hinted{code: exitUsage, err: err}
-	}
-	if err = torch.Seed(r.Seed); err != nil {
-		return err
-	}
-	gan, err := trainers.NewGAN(root, nil, g, device)
-	if err != nil {
-		return &hinted{code: exitUsage, err: err}
-	}
-	run, err := createRun(out, "gan-"+set.Name())
-	if err != nil {
-		return err
-	}
-	r.Device, r.Loader, r.Out, r.Console = device, loader, run, console
-	cfg := ganConfig{
-		Command: "gan", Version: programVersion(), GAN: g, Run: r, Data: d,
-		TIGAS:  tigasConfig{Flags: t, Weight: sched.Any{Schedule: weight}},
-		System: systemConfig{Device: device.String(), Threads: torch.NumThreads(), LibTorch: torch.Version()},
-	}
-	if detector != nil {
-		cfg.TIGAS.SHA256 = detector.SHA256
-	}
-	if err = run.WriteConfig(cfg); err != nil {
-		return coded(exitOutput, err)
-	}
-	inSnapshot, err := json.Marshal(cfg)
-	if err != nil {
-		return err
-	}
-	r.Config = string(inSnapshot)
-
-	console.Message("data      %s: %d pictures at %dx%d", set.Name(), set.Len(), d.Resolution, d.Resolution)
-	console.Message("networks  %s", gan.Summary())
-	console.Message("loss      %s%s", g.Loss, t.describe(detector))
-	console.Message("run       %s, %g kimg on %s with %d thread(s)", run.Dir, r.Kimg, device, torch.NumThreads())
-	if detector != nil {
-		if advice := trainers.WeightAdvice(t.Weight, trainers.StartsFull(weight, t.Weight)); advice != "" && g.Loss != trainers.TIGASOnly {
-			console.Warn("%s", advice)
-		}
-	} else if t.Model != "" {
-		console.Warn("--tigas-model without --tigas-weight: the detector is not used; 0.05 to 0.1 is usual")
-	}
-	if err = trainers.Run(ctx, gan, r); err != nil {
-		return runError(err)
-	}
-	fmt.Fprintln(stdout, run.Dir)
-	return nil
-}
-
-func runError(err error) error {
-	if exitCode(err) != exitInternal {
-		return err
-	}
-	if strings.Contains(err.Error(), data.ErrNoImages.Error()) {
-		return coded(exitData, err)
-	}
-	return err
-}
-
-func checkRun(r trainers.RunOptions) error {
-	for _, f := range []struct {
-		flag   string
-		v, min float64
-	}{{"kimg", r.Kimg, 0.001}, {"tick", r.TickKimg, 0}, {"snap", r.SnapKimg, 0}} {
-		if math.IsNaN(f.v) || f.v < f.min || f.v > 1e9 {
-			return usagef("--%s: got %v vs a number of thousands of images of at least %g", f.flag, f.v, f.min)
-		}
-	}
-	if r.Grid < 1 || r.Grid > 64 {
-		return usagef("--grid: got %d vs 1 to 64", r.Grid)
-	}
-	return nil
-}
-
-func createRun(out, name string) (*checkpoint.Run, error) {
-	if out == "" {
-		r, err := checkpoint.CreateNext("runs", name)
-		return r, coded(exitOutput, err)
-	}
-	r, err := checkpoint.Create(out)
-	if err != nil {
-		return nil, (&hinted{code: exitOutput, err: err}).withHint("choose another --out; a run is never overwritten")
-	}
-	return r, nil
 }

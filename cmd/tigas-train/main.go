@@ -68,7 +68,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s", flagError(err)).withHint("see %s --help", cmd.CommandPath())
 	})
-	root.AddCommand(newGAN(), newSample(), newScore(), newDetector(), newDoctor(), newVersion())
+	root.AddCommand(newGAN(), newVAE(), newSample(), newScore(), newDetector(), newDoctor(), newVersion())
 	return root
 }
 

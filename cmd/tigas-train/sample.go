@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
-	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
@@ -63,10 +61,6 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 	if err != nil {
 		return err
 	}
-	file, err := findSnapshot(path)
-	if err != nil {
-		return err
-	}
 	folder := out
 	toGrid := strings.EqualFold(filepath.Ext(out), ".png")
 	if toGrid {
@@ -76,23 +70,15 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 		return coded(exitOutput, err)
 	}
 	return torch.Scoped(func(root *torch.Scope) error {
-		tensors, meta, err := checkpoint.Load(root, file, device)
+		m, err := loadRun(root, path, device)
 		if err != nil {
-			return coded(exitSnapshot, err)
-		}
-		var cfg ganConfig
-		if err = json.Unmarshal([]byte(meta["config"]), &cfg); err != nil || cfg.Command != "gan" {
-			return coded(exitSnapshot, fmt.Errorf("%s is no snapshot of a run: its header has no configuration", file))
-		}
-		gen, err := trainers.LoadGenerator(root, cfg.GAN, tensors, device)
-		if err != nil {
-			return coded(exitSnapshot, fmt.Errorf("%s: %w", file, err))
+			return err
 		}
 		noise, err := root.NewGenerator(torch.CPU, seed)
 		if err != nil {
 			return err
 		}
-		r := cfg.GAN.Resolution
+		r := m.config.Data.Resolution
 		var pix []byte
 		for done := 0; done < n; {
 			// In parts: a thousand pictures at once would need the memory of a thousand. Latents come one after the
@@ -100,10 +86,7 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 			k := min(64, n-done)
 			var part []byte
 			err = root.Scoped(func(s *torch.Scope) error {
-				torch.NoGrad(func() {
-					z := s.Randn(noise, []int64{int64(k), int64(cfg.GAN.Latent)}).ToDevice(device)
-					part = trainers.Pixels(gen.Forward(z))
-				})
+				part = trainers.Pixels(m.model.Sample(trainers.DrawLatents(s, m.model, noise, k, device)))
 				return nil
 			})
 			if err != nil {
@@ -127,23 +110,6 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 		}
 		return coded(exitOutput, monitor.WriteGrid(out, pix, n, r, r, columns))
 	})
-}
-
-// findSnapshot returns the newest snapshot of a run folder; a file is one itself.
-func findSnapshot(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", coded(exitSnapshot, err)
-	}
-	if !info.IsDir() {
-		return path, nil
-	}
-	run, err := checkpoint.Open(path)
-	if err != nil {
-		return "", coded(exitSnapshot, err)
-	}
-	path, err = run.Latest()
-	return path, coded(exitSnapshot, err)
 }
 
 func oneArg(what string) cobra.PositionalArgs {

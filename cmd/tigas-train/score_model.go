@@ -27,7 +27,7 @@ func runModel(path string) string {
 		return ""
 	}
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(dir), "config.json"))
-	var cfg ganConfig
+	var cfg runConfig
 	if err != nil || json.Unmarshal(text, &cfg) != nil || cfg.Command == "" {
 		return ""
 	}

@@ -26,8 +26,8 @@ type tigasFlags struct {
 	Augment      bool      `json:"augment"`
 }
 
-func (t *tigasFlags) register(f *pflag.FlagSet) {
-	f.Float64Var(&t.Weight, "tigas-weight", 0, "weight of the TIGAS term; 0: no detector (0.05 to 0.1 is usual for GANs)")
+func (t *tigasFlags) register(f *pflag.FlagSet, weight float64) {
+	f.Float64Var(&t.Weight, "tigas-weight", weight, "weight of the TIGAS term; 0: no detector")
 	f.StringVar(&t.Model, "tigas-model", "", modelHelp+" (default embedded for demo data, else hub)")
 	f.StringVar(&t.Start, "tigas-start", "0", "no term before this point: 20kimg, 500step or 2epoch")
 	f.StringVar(&t.Warmup, "tigas-warmup", "auto", "the weight rises from 0 over this length: 10epoch, 500step, 20kimg or 0 (default a fifth of the run)")

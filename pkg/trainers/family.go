@@ -9,14 +9,10 @@ import (
 
 // Family is a kind of generative model in the shared loop of [Run].
 type Family interface {
+	Sampler
 	// Step makes one update of the generator and whatever goes before it. An error ends the run; a *torch.Error may also
 	// be panicked.
 	Step(st *Step) error
-	// Latents draws the inputs of n samples, in s, always the same ones for the same seed.
-	Latents(s *torch.Scope, n int, seed int64) (*torch.Tensor, error)
-	// Sample returns images [N, 3, H, W] in [-1, 1] for latents, in their scope, as the model is meant to be used: in
-	// evaluation mode, with averaged weights where there are any, without recording gradients.
-	Sample(latents *torch.Tensor) *torch.Tensor
 	// Tensors are the weights and buffers that a snapshot holds, by name.
 	Tensors() iter.Seq2[string, *torch.Tensor]
 	// LearningRates are the current ones, by the name of the optimiser.
@@ -34,6 +30,7 @@ type Step struct {
 	Scope    *torch.Scope // closed after the step: everything in it is freed
 	Progress sched.Progress
 	Noise    *torch.Generator // the run's random numbers, on its device
+	Choice   *torch.Generator // those that decide what is computed: on the CPU, so that reading them waits for nothing
 
 	loop *loop
 }

@@ -24,10 +24,7 @@ type GAN struct {
 	generator models.Generator
 	critic    models.Critic    // nil for TIGASOnly
 	average   models.Generator // the generator's moving average; nil without
-	gParams   []*torch.Tensor
-	dParams   []*torch.Tensor
-	gOpt      optim.Optimizer
-	dOpt      optim.Optimizer
+	g, d      learner          // d is unused for TIGASOnly
 	ema       *optim.EMA
 }
 
@@ -50,9 +47,9 @@ func NewGAN(root *torch.Scope, init *torch.Generator, o GANOptions, device torch
 	if err != nil {
 		return nil, err
 	}
-	g.generator, g.gParams = pair.Generator, nn.ParamList(pair.Generator)
+	g.generator = pair.Generator
 	if o.Loss != TIGASOnly {
-		g.critic, g.dParams = pair.Critic, nn.ParamList(pair.Critic)
+		g.critic = pair.Critic
 	}
 	if o.EMAKimg > 0 {
 		if err = g.newAverage(b); err != nil {
@@ -60,7 +57,11 @@ func NewGAN(root *torch.Scope, init *torch.Generator, o GANOptions, device torch
 		}
 	}
 	b.Scope.Seal()
-	g.gOpt, g.dOpt = g.optimizer(root, g.gParams, o.GenLR), g.optimizer(root, g.dParams, o.CriticLR)
+	g.g = g.learner(root, "G", g.generator, o.GenLR)
+	g.g.limit = o.ClipGrad
+	if g.critic != nil {
+		g.d = g.learner(root, "D", g.critic, o.CriticLR)
+	}
 	return g, nil
 }
 
@@ -82,36 +83,36 @@ func (g *GAN) newAverage(b nn.Builder) error {
 	}
 	g.average = pair.Generator
 	nn.Train(g.average, false)
-	g.ema, err = optim.NewEMA(g.gParams, nn.ParamList(g.average), nn.BufferList(g.generator), nn.BufferList(g.average))
+	g.ema, err = newEMA(g.generator, g.average)
 	return err
 }
 
-func (g *GAN) optimizer(s *torch.Scope, params []*torch.Tensor, lr float64) optim.Optimizer {
-	if len(params) == 0 {
-		return nil
-	}
+// newEMA returns the moving average of a network in another one of the same architecture.
+func newEMA(net, average any) (*optim.EMA, error) {
+	return optim.NewEMA(nn.ParamList(net), nn.ParamList(average), nn.BufferList(net), nn.BufferList(average))
+}
+
+func (g *GAN) learner(s *torch.Scope, name string, net any, lr float64) learner {
+	l := learner{name: name, params: nn.ParamList(net)}
 	if g.o.Loss == WGANClip {
-		return optim.NewRMSprop(s, params, optim.RMSpropOptions{LR: lr})
+		l.opt = optim.NewRMSprop(s, l.params, optim.RMSpropOptions{LR: lr})
+	} else {
+		l.opt = optim.NewAdam(s, l.params, optim.AdamOptions{LR: lr, Beta1: g.o.Beta1, Beta2: g.o.Beta2})
 	}
-	return optim.NewAdam(s, params, optim.AdamOptions{LR: lr, Beta1: g.o.Beta1, Beta2: g.o.Beta2})
+	return l
 }
 
 // Summary describes the networks in a few words.
 func (g *GAN) Summary() string {
-	s := fmt.Sprintf("%s, generator %s parameters", g.o.Arch, millions(g.gParams))
+	s := fmt.Sprintf("%s, generator %s parameters", g.o.Arch, g.g.size())
 	if g.critic != nil {
-		s += fmt.Sprintf(", critic %s", millions(g.dParams))
+		s += fmt.Sprintf(", critic %s", g.d.size())
 	}
 	return s
 }
 
-func millions(params []*torch.Tensor) string {
-	var n int64
-	for _, p := range params {
-		n += p.Numel()
-	}
-	return fmt.Sprintf("%.2fM", float64(n)/1e6)
-}
+// Objective names the loss.
+func (g *GAN) Objective() string { return string(g.o.Loss) }
 
 // Options are the resolved settings.
 func (g *GAN) Options() GANOptions { return g.o }
@@ -149,11 +150,11 @@ func (g *GAN) stepCritic(st *Step) error {
 	}
 	st.Report("scores_real", dReal.Mean())
 	st.Report("scores_fake", dFake.Mean())
-	if err = g.update(st, "D", loss, g.dParams, g.dOpt, 0); err != nil {
+	if _, err = g.d.step(st, loss); err != nil {
 		return err
 	}
 	if g.o.Loss == WGANClip {
-		ClipWeights(g.dParams, g.o.Clip)
+		ClipWeights(g.d.params, g.o.Clip)
 	}
 	return nil
 }
@@ -190,7 +191,7 @@ func (g *GAN) stepGenerator(st *Step) error {
 		return nil // tigas-only, in a step where the term is absent
 	}
 	st.Report("total", loss)
-	if err := g.update(st, "G", loss, g.gParams, g.gOpt, g.o.ClipGrad); err != nil {
+	if _, err := g.g.step(st, loss); err != nil {
 		return err
 	}
 	if g.ema != nil {
@@ -199,40 +200,19 @@ func (g *GAN) stepGenerator(st *Step) error {
 	return nil
 }
 
-// update takes the gradient of loss and one step, unless the gradient is not finite: then the step is left out and
-// counted, and nothing is changed.
-func (g *GAN) update(st *Step, name string, loss *torch.Tensor, params []*torch.Tensor, opt optim.Optimizer, limit float64) error {
-	grads := torch.Grad(loss, params, torch.GradOptions{})
-	norm, err := optim.ClipGradNorm(grads, limit)
-	if err == nil {
-		st.Report(name+"_grad_norm", st.Scope.Scalar(norm))
-		opt.Step(grads)
-	}
-	return st.Updated(name, err)
-}
-
 func (g *GAN) latents(st *Step, n int64) *torch.Tensor {
 	return st.Scope.Randn(st.Noise, []int64{n, int64(g.o.Latent)}, torch.Options{Device: g.device})
 }
 
-// Latents draws n latent vectors [n, Latent], the same ones for the same seed on every device.
-func (g *GAN) Latents(s *torch.Scope, n int, seed int64) (*torch.Tensor, error) {
-	gen, err := s.NewGenerator(torch.CPU, seed)
-	if err != nil {
-		return nil, err
-	}
-	return s.Randn(gen, []int64{int64(n), int64(g.o.Latent)}).ToDevice(g.device), nil
-}
+// LatentShape is [Latent].
+func (g *GAN) LatentShape() []int64 { return []int64{int64(g.o.Latent)} }
 
 // Sample returns images [N, 3, H, W] in [-1, 1] from the averaged generator, or from the trained one without average.
 func (g *GAN) Sample(latents *torch.Tensor) (images *torch.Tensor) {
-	net := g.average
-	if net == nil {
-		net = g.generator
-		nn.Train(net, false)
-		defer nn.Train(net, true)
+	if g.average != nil {
+		return generatorSampler{g.average, g.o.Latent}.Sample(latents)
 	}
-	torch.NoGrad(func() { images = net.Forward(latents) })
+	evaluating(g.generator, func() { images = g.generator.Forward(latents) })
 	return images
 }
 
@@ -244,28 +224,14 @@ func (g *GAN) SampleRaw(latents *torch.Tensor) (images *torch.Tensor) {
 
 // Tensors are the weights by name: G.…, D.… and G_ema.…, each with the names of PyTorch's state dict.
 func (g *GAN) Tensors() iter.Seq2[string, *torch.Tensor] {
-	return func(yield func(string, *torch.Tensor) bool) {
-		for _, net := range []struct {
-			name string
-			m    any
-		}{{"G", g.generator}, {"D", g.critic}, {"G_ema", g.average}} {
-			if net.m == nil { // an interface without a network: no critic, no average
-				continue
-			}
-			for name, t := range nn.StateDict(net.m) {
-				if !yield(net.name+"."+name, t) {
-					return
-				}
-			}
-		}
-	}
+	return named(namedNet{"G", g.generator}, namedNet{"D", g.critic}, namedNet{"G_ema", g.average})
 }
 
 // LearningRates are those of the two optimisers.
 func (g *GAN) LearningRates() []NamedValue {
-	l := []NamedValue{{"lr_G", g.gOpt.LR()}}
-	if g.dOpt != nil {
-		l = append(l, NamedValue{"lr_D", g.dOpt.LR()})
+	l := []NamedValue{g.g.lr()}
+	if g.critic != nil {
+		l = append(l, g.d.lr())
 	}
 	return l
 }

@@ -2,12 +2,10 @@ package trainers
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/tigas-train/tigas-train/pkg/models"
-	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
@@ -85,50 +83,26 @@ func (o GANOptions) Validate() error {
 	if !slices.Contains(models.Archs, o.Arch) {
 		return fmt.Errorf("trainers: --arch: got %q vs one of %s", o.Arch, strings.Join(models.Archs, ", "))
 	}
-	for _, f := range []struct {
-		flag   string
-		v      float64
-		lo, hi float64
-	}{
-		{"batch", float64(o.Batch), 1, 1 << 20},
-		{"latent", float64(o.Latent), 1, 1 << 16},
-		{"ngf", float64(o.GenWidth), 1, 1 << 14},
-		{"ndf", float64(o.CriticWidth), 1, 1 << 14},
-		{"critic-steps", float64(o.CriticSteps), 1, 1000},
-		{"gp-lambda", o.GPLambda, 0, 1e6},
-		{"clip", o.Clip, 1e-9, 1e3},
-		{"g-lr", o.GenLR, 0, 10},
-		{"d-lr", o.CriticLR, 0, 10},
-		{"beta1", o.Beta1, 0, 0.9999999},
-		{"beta2", o.Beta2, 0, 0.9999999},
-		{"clip-grad", o.ClipGrad, 0, 1e12},
-		{"ema-kimg", o.EMAKimg, 0, 1e9},
-	} {
-		if math.IsNaN(f.v) || f.v < f.lo || f.v > f.hi {
-			return fmt.Errorf("trainers: --%s: got %v vs a number from %g to %g", f.flag, f.v, f.lo, f.hi)
-		}
+	err := inRange(
+		limits{"batch", float64(o.Batch), 1, 1 << 20},
+		limits{"latent", float64(o.Latent), 1, 1 << 16},
+		limits{"ngf", float64(o.GenWidth), 1, 1 << 14},
+		limits{"ndf", float64(o.CriticWidth), 1, 1 << 14},
+		limits{"critic-steps", float64(o.CriticSteps), 1, 1000},
+		limits{"gp-lambda", o.GPLambda, 0, 1e6},
+		limits{"clip", o.Clip, 1e-9, 1e3},
+		limits{"g-lr", o.GenLR, 0, 10},
+		limits{"d-lr", o.CriticLR, 0, 10},
+		limits{"beta1", o.Beta1, 0, 0.9999999},
+		limits{"beta2", o.Beta2, 0, 0.9999999},
+		limits{"clip-grad", o.ClipGrad, 0, 1e12},
+		limits{"ema-kimg", o.EMAKimg, 0, 1e9},
+	)
+	if err != nil {
+		return err
 	}
 	if o.Loss == TIGASOnly && o.Term.Detector == nil {
 		return fmt.Errorf("trainers: --loss tigas-only: there is nothing to learn from without a detector: set --tigas-weight")
 	}
 	return o.Term.Options.Validate(o.Term.Detector)
-}
-
-// WeightAdvice returns the warning that the recipe's table has for a weight, "" when there is none: GANs are trained with
-// 0.05 to 0.1 after a warm-up.
-func WeightAdvice(final float64, atStart bool) string {
-	switch {
-	case final > 0.2:
-		return fmt.Sprintf("--tigas-weight %g is large: above 0.2 the detector outweighs the adversarial loss and the "+
-			"generator learns to fool it instead of the critic; 0.05 to 0.1 is usual", final)
-	case final > 0.01 && atStart:
-		return fmt.Sprintf("--tigas-weight %g from the first step: the generator cannot make pictures yet; a warm-up "+
-			"(--tigas-warmup 10epoch) lets the critic learn first", final)
-	}
-	return ""
-}
-
-// StartsFull tells whether a schedule has its final weight from the beginning.
-func StartsFull(w sched.Schedule, final float64) bool {
-	return w != nil && final != 0 && w.At(sched.Progress{}) == final
 }

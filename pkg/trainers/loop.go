@@ -56,13 +56,15 @@ func (o RunOptions) resolve() RunOptions {
 
 // loop is the state of one call of [Run].
 type loop struct {
-	o     RunOptions
-	f     Family
-	scope *torch.Scope
-	stats *stats
-	log   *monitor.JSONLog
-	noise *torch.Generator
-	fixed *torch.Tensor // latents of the sample grid
+	o      RunOptions
+	f      Family
+	scope  *torch.Scope
+	stats  *stats
+	log    *monitor.JSONLog
+	noise  *torch.Generator
+	choice *torch.Generator
+	fixed  *torch.Tensor // latents of the sample grid
+	known  *torch.Tensor // real images to reconstruct; nil for a family that cannot
 
 	next  func() (*data.Batch, error, bool)
 	p     sched.Progress
@@ -85,7 +87,12 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	if l.noise, err = l.scope.NewGenerator(o.Device, o.Seed+1); err != nil {
 		return err
 	}
-	if l.fixed, err = f.Latents(l.scope, l.o.Grid*l.o.Grid, o.Seed+2); err != nil {
+	fixed, err := l.scope.NewGenerator(torch.CPU, o.Seed+2)
+	if err != nil {
+		return err
+	}
+	l.fixed = DrawLatents(l.scope, f, fixed, l.o.Grid*l.o.Grid, o.Device)
+	if l.choice, err = l.scope.NewGenerator(torch.CPU, o.Seed+3); err != nil {
 		return err
 	}
 	if l.log, err = monitor.OpenJSONLog(o.Out.Log()); err != nil {
@@ -151,7 +158,7 @@ func (l *loop) kimg() float64 { return float64(l.p.Images) / 1000 }
 
 func (l *loop) step() error {
 	return l.scope.Scoped(func(s *torch.Scope) error {
-		return l.f.Step(&Step{Scope: s, Progress: l.p, Noise: l.noise, loop: l})
+		return l.f.Step(&Step{Scope: s, Progress: l.p, Noise: l.noise, Choice: l.choice, loop: l})
 	})
 }
 
@@ -232,7 +239,8 @@ func (l *loop) snapshot() error {
 	return l.pictures(false)
 }
 
-// pictures draws the grid of samples at fixed latents, and first the grid of real pictures beside it.
+// pictures draws the grid of samples at fixed latents, and first the grid of real pictures beside it. A [Reconstructor]
+// also shows real pictures, each row of them above what becomes of it.
 func (l *loop) pictures(first bool) error {
 	n := l.o.Grid * l.o.Grid
 	if first {
@@ -244,12 +252,31 @@ func (l *loop) pictures(first bool) error {
 		if err = monitor.WriteGrid(l.o.Out.Sample("reals.png"), reals, n, r, r, l.o.Grid); err != nil {
 			return err
 		}
+		l.known = torch.FromSlice(l.scope, reals, int64(n), 3, int64(r), int64(r)).Narrow(0, 0, int64(max(1, n/2)))
 	}
 	return l.scope.Scoped(func(s *torch.Scope) error {
-		x := l.f.Sample(s.Use(l.fixed))
-		name := fmt.Sprintf("fakes%06d.png", int64(l.kimg()+0.5))
-		return monitor.WriteGrid(l.o.Out.Sample(name), Pixels(x), n, int(x.Size(2)), int(x.Size(3)), l.o.Grid)
+		if err := l.grid("fakes", l.f.Sample(s.Use(l.fixed))); err != nil {
+			return err
+		}
+		r, ok := l.f.(Reconstructor)
+		if !ok {
+			return nil
+		}
+		x := Normalize(s.Use(l.known).ToDevice(l.o.Device))
+		y := r.Reconstruct(x)
+		var rows []*torch.Tensor
+		for at, n := int64(0), x.Size(0); at < n; at += int64(l.o.Grid) {
+			k := min(int64(l.o.Grid), n-at)
+			rows = append(rows, x.Narrow(0, at, k), y.Narrow(0, at, k))
+		}
+		return l.grid("recon", torch.Cat(rows, 0))
 	})
+}
+
+// grid writes images with the number of the kimg in the file's name.
+func (l *loop) grid(name string, x *torch.Tensor) error {
+	file := l.o.Out.Sample(fmt.Sprintf("%s%06d.png", name, int64(l.kimg()+0.5)))
+	return monitor.WriteGrid(file, Pixels(x), int(x.Size(0)), int(x.Size(2)), int(x.Size(3)), l.o.Grid)
 }
 
 // Pixels maps images [N, 3, H, W] in [-1, 1] to bytes, rounding to nearest.

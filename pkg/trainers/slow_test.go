@@ -70,7 +70,7 @@ func distance(t *testing.T, g *GAN) (fd, score float64) {
 				data.Transform{Resolution: 32}.Apply(pix[k*3*32*32:(k+1)*3*32*32], img, nil)
 			}
 			real.Add(features.Of(Normalize(torch.FromSlice(s, pix, part, 3, 32, 32))))
-			z, err := g.Latents(s, part, int64(1000+i))
+			z, err := seeded(s, g, part, int64(1000+i))
 			require.NoError(t, err)
 			x := g.Sample(z)
 			fake.Add(features.Of(x))

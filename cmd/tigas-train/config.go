@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
+)
+
+// runConfig is the content of config.json, and of the header of every snapshot: what was run, enough to build the networks
+// again. The options of one family are set.
+type runConfig struct {
+	Command string               `json:"command"`
+	Version string               `json:"version"`
+	GAN     *trainers.GANOptions `json:"gan,omitempty"`
+	VAE     *trainers.VAEOptions `json:"vae,omitempty"`
+	Run     trainers.RunOptions  `json:"run"`
+	Data    dataFlags            `json:"data"`
+	TIGAS   tigasConfig          `json:"tigas"`
+	System  systemConfig         `json:"system"`
+}
+
+type tigasConfig struct {
+	Flags  tigasFlags `json:"flags"`
+	SHA256 string     `json:"sha256,omitempty"` // of the detector's file
+	Weight sched.Any  `json:"weight"`
+}
+
+type systemConfig struct {
+	Device   string `json:"device"`
+	Threads  int    `json:"threads"`
+	LibTorch string `json:"libtorch"`
+}
+
+// loadedRun is a model of a finished run, or of one that is still training.
+type loadedRun struct {
+	file   string // the snapshot
+	config runConfig
+	model  trainers.Sampler
+	device torch.Device
+}
+
+// loadRun reads the newest snapshot of a run folder, or one snapshot file.
+func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, error) {
+	file, err := findSnapshot(path)
+	if err != nil {
+		return nil, err
+	}
+	tensors, meta, err := checkpoint.Load(root, file, device)
+	if err != nil {
+		return nil, coded(exitSnapshot, err)
+	}
+	l := &loadedRun{file: file, device: device}
+	if err = json.Unmarshal([]byte(meta["config"]), &l.config); err != nil {
+		return nil, coded(exitSnapshot, fmt.Errorf("%s is no snapshot of a run: its header has no configuration", file))
+	}
+	switch c := l.config; {
+	case c.GAN != nil:
+		l.model, err = trainers.LoadGAN(root, *c.GAN, tensors, device)
+	case c.VAE != nil:
+		l.model, err = trainers.LoadVAE(root, *c.VAE, tensors, device)
+	default:
+		err = fmt.Errorf("got a run of the command %q vs gan or vae", c.Command)
+	}
+	if err != nil {
+		return nil, coded(exitSnapshot, fmt.Errorf("%s: %w", file, err))
+	}
+	return l, nil
+}
+
+// findSnapshot returns the newest snapshot of a run folder; a file is one itself.
+func findSnapshot(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", coded(exitSnapshot, err)
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	run, err := checkpoint.Open(path)
+	if err != nil {
+		return "", coded(exitSnapshot, err)
+	}
+	path, err = run.Latest()
+	return path, coded(exitSnapshot, err)
+}

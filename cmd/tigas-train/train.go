@@ -1,0 +1,198 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/data"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
+)
+
+// training is what the command lines that train have in common.
+type training struct {
+	run   trainers.RunOptions
+	data  dataFlags
+	tigas tigasFlags
+	sys   systemFlags
+	out   string
+}
+
+// family is what a kind of model adds to a training.
+type family struct {
+	name  string // of the command
+	batch int
+	// build checks the options and makes the networks.
+	build  func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error)
+	config func(*runConfig) // puts the options into the configuration of the run
+	advice func(weight float64, atStart bool) string
+}
+
+// trained is a family that can say what it is.
+type trained interface {
+	trainers.Family
+	Summary() string // networks
+	Objective() string
+}
+
+// registerData and registerRun add the flags, in two parts with those of the family between them.
+func (t *training) registerData(f *pflag.FlagSet, resolutions string) {
+	t.data.register(f, resolutions)
+}
+
+func (t *training) registerRun(f *pflag.FlagSet, batch *int, weight float64) {
+	t.tigas.register(f, weight)
+	f.Float64Var(&t.run.Kimg, "kimg", 1000, "length of the run in thousands of real images")
+	f.IntVar(batch, "batch", *batch, "images in a batch")
+	f.Int64Var(&t.run.Seed, "seed", 0, "seed of everything random; the same seed, machine and threads give the same run")
+	f.StringVar(&t.out, "out", "", "run folder (default the next number in runs/)")
+	f.Float64Var(&t.run.TickKimg, "tick", 0, "distance of log lines in thousands of images (default a 50th of the run, at most 4)")
+	f.Float64Var(&t.run.SnapKimg, "snap", 0, "distance of sample pictures and snapshots in thousands of images (default an 8th of the run, at most 200)")
+	f.IntVar(&t.run.Grid, "grid", 8, "pictures along each side of the sample grid")
+	t.sys.register(f)
+}
+
+// preset sets flags that the command line leaves alone, given as names with values.
+func preset(f *pflag.FlagSet, values ...any) {
+	for i := 0; i < len(values); i += 2 {
+		if l := f.Lookup(values[i].(string)); !l.Changed {
+			if err := l.Value.Set(fmt.Sprint(values[i+1])); err != nil {
+				panic(err) // a mistake in this program
+			}
+		}
+	}
+}
+
+// oneThread lets a network this small compute on one thread where none were asked for: its operations lose more to waking
+// a second one than it gives.
+func (t *training) oneThread() {
+	if t.sys.Threads == 0 {
+		t.sys.Threads = 1
+	}
+}
+
+// train opens the data and the detector, builds the networks, makes the run folder and trains.
+func (t *training) train(cmd *cobra.Command, f family) error {
+	ctx, stderr, stdout := cmd.Context(), cmd.ErrOrStderr(), cmd.OutOrStdout()
+	console := newConsole(stderr, t.sys.Quiet)
+	device, err := t.sys.start()
+	if err != nil {
+		return err
+	}
+	if err = noZero(cmd.Flags(), "kimg", "tick", "snap"); err != nil {
+		return err
+	}
+	if err = t.tigas.validate(); err != nil {
+		return err
+	}
+	if err = checkRun(t.run); err != nil {
+		return err
+	}
+	root := torch.NewScope()
+	defer root.Close()
+	loader, set, err := t.data.open(f.batch, t.run.Seed)
+	if err != nil {
+		return err
+	}
+	weight, err := t.tigas.schedule(t.run.Kimg)
+	if err != nil {
+		return err
+	}
+	detector, err := t.tigas.open(ctx, console, root, device, t.data)
+	if err != nil {
+		return err
+	}
+	if err = torch.Seed(t.run.Seed); err != nil {
+		return err
+	}
+	term := tigas.Term{Detector: detector, Weight: weight, Interval: t.tigas.interval(), Options: t.tigas.options(t.run.Seed)}
+	net, err := f.build(root, term, device)
+	if err != nil {
+		return &hinted{code: exitUsage, err: err}
+	}
+	run, err := createRun(t.out, f.name+"-"+set.Name())
+	if err != nil {
+		return err
+	}
+	r := t.run
+	r.Device, r.Loader, r.Out, r.Console = device, loader, run, console
+	cfg := runConfig{
+		Command: f.name, Version: programVersion(), Run: r, Data: t.data,
+		TIGAS:  tigasConfig{Flags: t.tigas, Weight: sched.Any{Schedule: weight}},
+		System: systemConfig{Device: device.String(), Threads: torch.NumThreads(), LibTorch: torch.Version()},
+	}
+	f.config(&cfg)
+	if detector != nil {
+		cfg.TIGAS.SHA256 = detector.SHA256
+	}
+	if err = run.WriteConfig(cfg); err != nil {
+		return coded(exitOutput, err)
+	}
+	inSnapshot, err := json.Marshal(cfg)
+	if err != nil {
+		return err
+	}
+	r.Config = string(inSnapshot)
+
+	console.Message("data      %s: %d pictures at %dx%d", set.Name(), set.Len(), t.data.Resolution, t.data.Resolution)
+	console.Message("networks  %s", net.Summary())
+	console.Message("loss      %s%s", net.Objective(), t.tigas.describe(detector))
+	console.Message("run       %s, %g kimg on %s with %d thread(s)", run.Dir, r.Kimg, device, torch.NumThreads())
+	if detector != nil {
+		if advice := f.advice(t.tigas.Weight, trainers.StartsFull(weight, t.tigas.Weight)); advice != "" {
+			console.Warn("%s", advice)
+		}
+	} else if t.tigas.Model != "" {
+		console.Warn("--tigas-model with --tigas-weight 0: the detector is not used")
+	}
+	if err = trainers.Run(ctx, net, r); err != nil {
+		return runError(err)
+	}
+	fmt.Fprintln(stdout, run.Dir)
+	return nil
+}
+
+func runError(err error) error {
+	if exitCode(err) != exitInternal {
+		return err
+	}
+	if strings.Contains(err.Error(), data.ErrNoImages.Error()) {
+		return coded(exitData, err)
+	}
+	return err
+}
+
+func checkRun(r trainers.RunOptions) error {
+	for _, f := range []struct {
+		flag   string
+		v, min float64
+	}{{"kimg", r.Kimg, 0.001}, {"tick", r.TickKimg, 0}, {"snap", r.SnapKimg, 0}} {
+		if math.IsNaN(f.v) || f.v < f.min || f.v > 1e9 {
+			return usagef("--%s: got %v vs a number of thousands of images of at least %g", f.flag, f.v, f.min)
+		}
+	}
+	if r.Grid < 1 || r.Grid > 64 {
+		return usagef("--grid: got %d vs 1 to 64", r.Grid)
+	}
+	return nil
+}
+
+func createRun(out, name string) (*checkpoint.Run, error) {
+	if out == "" {
+		r, err := checkpoint.CreateNext("runs", name)
+		return r, coded(exitOutput, err)
+	}
+	r, err := checkpoint.Create(out)
+	if err != nil {
+		return nil, (&hinted{code: exitOutput, err: err}).withHint("choose another --out; a run is never overwritten")
+	}
+	return r, nil
+}

@@ -1,0 +1,45 @@
+package trainers
+
+import (
+	"fmt"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/optim"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+)
+
+// learner is one network's parameters with their optimiser.
+type learner struct {
+	name   string // in the log
+	params []*torch.Tensor
+	opt    optim.Optimizer
+	rate   sched.Schedule // learning rate over the run; nil: the optimiser's own
+	limit  float64        // largest norm of the gradient; 0: none
+}
+
+// step takes the gradient of loss with respect to the parameters, and one step of the optimiser, unless the gradient is
+// not finite: then the step is left out and counted, and nothing is changed. made tells which.
+func (l *learner) step(st *Step, loss *torch.Tensor) (made bool, err error) {
+	if l.rate != nil {
+		l.opt.SetLR(l.rate.At(st.Progress))
+	}
+	grads := torch.Grad(loss, l.params, torch.GradOptions{})
+	norm, err := optim.ClipGradNorm(grads, l.limit)
+	if err == nil {
+		st.Report(l.name+"_grad_norm", st.Scope.Scalar(norm))
+		l.opt.Step(grads)
+	}
+	return err == nil, st.Updated(l.name, err)
+}
+
+// lr is the current learning rate, for the log.
+func (l *learner) lr() NamedValue { return NamedValue{"lr_" + l.name, l.opt.LR()} }
+
+// size is the number of parameters in words.
+func (l *learner) size() string {
+	var n int64
+	for _, p := range l.params {
+		n += p.Numel()
+	}
+	return fmt.Sprintf("%.2fM", float64(n)/1e6)
+}

@@ -1,0 +1,109 @@
+package trainers
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/nn"
+)
+
+// Sampler draws pictures from a model. Its latents are standard normal numbers.
+type Sampler interface {
+	// LatentShape is the shape of one latent.
+	LatentShape() []int64
+	// Sample returns images [N, 3, H, W] in [-1, 1] for latents [N, ...], in their scope, as the model is meant to be used:
+	// in evaluation mode, with averaged weights where there are any, without recording gradients.
+	Sample(latents *torch.Tensor) *torch.Tensor
+}
+
+// DrawLatents draws n latents for m, in s on a device. g is a generator of the CPU, so that a seed gives the same latents
+// on every device; one after the other, so that the first ones are the same for every n.
+func DrawLatents(s *torch.Scope, m Sampler, g *torch.Generator, n int, d torch.Device) *torch.Tensor {
+	return s.Randn(g, append([]int64{int64(n)}, m.LatentShape()...)).ToDevice(d)
+}
+
+// Reconstructor is a model that maps images to latents and back.
+type Reconstructor interface {
+	// Reconstruct returns what becomes of images [N, 3, R, R] in [-1, 1], without recording gradients and without noise.
+	Reconstruct(images *torch.Tensor) *torch.Tensor
+}
+
+// generatorSampler draws from a [models.Generator] that is in evaluation mode.
+type generatorSampler struct {
+	net    models.Generator
+	latent int
+}
+
+func (g generatorSampler) LatentShape() []int64 { return []int64{int64(g.latent)} }
+
+func (g generatorSampler) Sample(latents *torch.Tensor) (images *torch.Tensor) {
+	torch.NoGrad(func() { images = g.net.Forward(latents) })
+	return images
+}
+
+// LoadGAN builds the generator of a GAN run in a sealed child of root and fills it from a snapshot's tensors: the averaged
+// weights G_ema.*, or G.* where there are none. It returns an error when they do not fit.
+func LoadGAN(root *torch.Scope, o GANOptions, tensors map[string]*torch.Tensor, d torch.Device) (Sampler, error) {
+	b := nn.Builder{Scope: root.Child(), Device: d}
+	pair, err := models.NewGAN(b, o.Arch, o.config())
+	if err != nil {
+		return nil, err
+	}
+	b.Scope.Seal()
+	if err = load(pair.Generator, tensors, "G_ema.", "G."); err != nil {
+		return nil, err
+	}
+	return generatorSampler{pair.Generator, o.Latent}, nil
+}
+
+// load puts a network into evaluation mode and fills it from the tensors under the first of the prefixes that has any.
+func load(net any, tensors map[string]*torch.Tensor, prefixes ...string) error {
+	nn.Train(net, false)
+	for _, p := range prefixes {
+		if weights := under(tensors, p); len(weights) > 0 {
+			return nn.Load(net, weights, false)
+		}
+	}
+	return fmt.Errorf("trainers: the snapshot has no tensors named %s*", strings.Join(prefixes, "* or "))
+}
+
+// under returns the tensors whose names begin with prefix, without it.
+func under(tensors map[string]*torch.Tensor, prefix string) map[string]*torch.Tensor {
+	out := map[string]*torch.Tensor{}
+	for name, t := range tensors {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			out[rest] = t
+		}
+	}
+	return out
+}
+
+// named yields the tensors of networks, each under its own prefix; nil networks are left out.
+func named(nets ...namedNet) func(yield func(string, *torch.Tensor) bool) {
+	return func(yield func(string, *torch.Tensor) bool) {
+		for _, net := range nets {
+			if net.m == nil {
+				continue
+			}
+			for name, t := range nn.StateDict(net.m) {
+				if !yield(net.name+"."+name, t) {
+					return
+				}
+			}
+		}
+	}
+}
+
+type namedNet struct {
+	name string
+	m    any
+}
+
+// evaluating runs f with a network in evaluation mode, without recording gradients.
+func evaluating(net any, f func()) {
+	nn.Train(net, false)
+	defer nn.Train(net, true)
+	torch.NoGrad(f)
+}

@@ -1,0 +1,182 @@
+package trainers
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/nn"
+	"github.com/tigas-train/tigas-train/pkg/optim"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+)
+
+// activeVariance is the variance of a latent dimension's means above which it counts as active: it says something about
+// the image (Burda et al. 2016, arXiv 1509.00519).
+const activeVariance = 0.01
+
+// VAE trains a variational autoencoder (Kingma and Welling 2013, arXiv 1312.6114) with the TIGAS term in its loss:
+//
+//	L = (reconstruction + beta * KL) / pixels + w * L_tigas
+//
+// Reconstruction and divergence are summed over an image's values and a latent's dimensions, so beta 1 is the evidence
+// lower bound. Dividing both by the number of an image's values changes no minimum, but gives the weight of the TIGAS term
+// the meaning that it has beside a mean squared error. With MeanReduction both are means as in the recipe, which is another
+// beta, see [EffectiveBeta].
+type VAE struct {
+	o      VAEOptions
+	device torch.Device
+	net    *models.VAE
+	l      learner
+}
+
+// NewVAE builds the network in a sealed child of root, on a device, with initial values drawn from init (nil: libtorch's
+// default generator). It returns an error for options that cannot be used.
+func NewVAE(root *torch.Scope, init *torch.Generator, o VAEOptions, device torch.Device) (*VAE, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if d := o.Term.Detector; d != nil {
+		if err := o.Term.Options.Check(d, o.Resolution, o.Resolution); err != nil {
+			return nil, err
+		}
+	}
+	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
+	net, err := models.NewVAE(b, o.config())
+	if err != nil {
+		return nil, err
+	}
+	b.Scope.Seal()
+	v := &VAE{o: o, device: device, net: net, l: learner{name: "VAE", params: nn.ParamList(net), rate: o.LR, limit: o.ClipGrad}}
+	v.l.opt = optim.NewAdam(root, v.l.params, optim.AdamOptions{LR: o.LR.At(sched.Progress{}), Beta1: o.Beta1, Beta2: o.Beta2})
+	return v, nil
+}
+
+// Summary describes the network in a few words.
+func (v *VAE) Summary() string {
+	return fmt.Sprintf("vae, %s parameters, %d latent dimensions", v.l.size(), v.o.Latent)
+}
+
+// Objective describes the loss. Where it has means it says which beta they make of the sums.
+func (v *VAE) Objective() string {
+	s := fmt.Sprintf("%s + %g * KL, %s over values and dimensions", v.o.Reconstruction, v.o.Beta, v.o.Reduction)
+	if v.o.Reduction == MeanReduction {
+		s += fmt.Sprintf(" (effective beta %g)", v.o.EffectiveBeta())
+	}
+	return s
+}
+
+// Step makes one update on one batch.
+func (v *VAE) Step(st *Step) error {
+	x, err := st.Real()
+	if err != nil {
+		return err
+	}
+	mu, logvar := v.net.Encode(x)
+	logvar = ClampLogVar(logvar)
+	z := Reparameterize(mu, logvar, v.latents(st, x.Size(0)))
+	out := v.net.Decode(z)
+	images := v.images(out)
+	recon := v.reconstruction(out, images, x)
+	kl := KL(mu, logvar, KLOptions{Reduction: v.o.Reduction, FreeBits: v.o.FreeBits})
+	beta := v.o.Beta * sched.Linear{To: 1, Over: v.o.KLWarmup}.At(st.Progress)
+	loss := recon.Add(kl.MulScalar(beta))
+	if v.o.Reduction == SumReduction {
+		loss = loss.DivScalar(v.o.pixels())
+	}
+	st.Report("recon", recon)
+	st.Report("kl", kl)
+	torch.NoGrad(func() {
+		st.Report("mse", images.Sub(x).Square().Mean())
+		st.Report("active_units", mu.VarDim([]int64{0}, false, false).GtScalar(activeVariance).Sum())
+	})
+	if v.o.Term.Due(st.Progress) != 0 {
+		a := v.o.Term.Apply(st.Progress, v.scored(st, images))
+		st.Report("tigas", a.Raw)
+		st.Report("score", a.Score)
+		loss = loss.Add(a.Loss)
+	}
+	st.Report("total", loss)
+	_, err = v.l.step(st, loss)
+	return err
+}
+
+// scored are the images that the term sees.
+func (v *VAE) scored(st *Step, reconstructions *torch.Tensor) *torch.Tensor {
+	n := reconstructions.Size(0)
+	prior := n
+	switch v.o.TermOn {
+	case TermOnReconstructions:
+		return reconstructions
+	case TermOnBoth:
+		prior = n / 2
+	}
+	// Decoded by themselves, so that batch norm does not mix them with the reconstructions.
+	fresh := v.images(v.net.Decode(v.latents(st, max(prior, 1))))
+	if prior == n {
+		return fresh
+	}
+	return torch.Cat([]*torch.Tensor{reconstructions.Narrow(0, 0, n-prior), fresh}, 0)
+}
+
+// reconstruction compares with the images x: the decoder's values as logits, or the images that they stand for.
+func (v *VAE) reconstruction(out, images, x *torch.Tensor) *torch.Tensor {
+	if v.o.Reconstruction == BCEReconstruction {
+		return Reconstruction(BCEReconstruction, out, tigas.Symmetric.ToUnit(x), v.o.Reduction)
+	}
+	return Reconstruction(v.o.Reconstruction, images, x, v.o.Reduction)
+}
+
+// images are the decoder's values as images in [-1, 1].
+func (v *VAE) images(out *torch.Tensor) *torch.Tensor {
+	if v.o.Reconstruction == BCEReconstruction {
+		return out.MulScalar(0.5).Tanh() // 2 sigmoid(out) - 1
+	}
+	return out.Tanh()
+}
+
+func (v *VAE) latents(st *Step, n int64) *torch.Tensor {
+	return st.Scope.Randn(st.Noise, []int64{n, int64(v.o.Latent)}, torch.Options{Device: v.device})
+}
+
+// LatentShape is [Latent].
+func (v *VAE) LatentShape() []int64 { return []int64{int64(v.o.Latent)} }
+
+// Sample decodes latents to images [N, 3, H, W] in [-1, 1].
+func (v *VAE) Sample(latents *torch.Tensor) (images *torch.Tensor) {
+	evaluating(v.net, func() { images = v.images(v.net.Decode(latents)) })
+	return images
+}
+
+// Reconstruct decodes the means of the images' latents.
+func (v *VAE) Reconstruct(images *torch.Tensor) (out *torch.Tensor) {
+	evaluating(v.net, func() {
+		mu, _ := v.net.Encode(images)
+		out = v.images(v.net.Decode(mu))
+	})
+	return out
+}
+
+// Tensors are the weights by name: VAE.… with the names of PyTorch's state dict.
+func (v *VAE) Tensors() iter.Seq2[string, *torch.Tensor] { return named(namedNet{"VAE", v.net}) }
+
+// LearningRates is that of the optimiser.
+func (v *VAE) LearningRates() []NamedValue { return []NamedValue{v.l.lr()} }
+
+// LoadVAE builds the network of a VAE run in a sealed child of root and fills it from a snapshot's tensors. It returns an
+// error when they do not fit.
+func LoadVAE(root *torch.Scope, o VAEOptions, tensors map[string]*torch.Tensor, d torch.Device) (*VAE, error) {
+	b := nn.Builder{Scope: root.Child(), Device: d}
+	net, err := models.NewVAE(b, o.config())
+	if err != nil {
+		return nil, err
+	}
+	b.Scope.Seal()
+	return &VAE{o: o, device: d, net: net}, load(net, tensors, "VAE.")
+}
+
+var (
+	_ Family        = (*VAE)(nil)
+	_ Reconstructor = (*VAE)(nil)
+)
