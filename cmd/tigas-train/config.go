@@ -14,14 +14,16 @@ import (
 // runConfig is the content of config.json, and of the header of every snapshot: what was run, enough to build the networks
 // again. The options of one family are set.
 type runConfig struct {
-	Command string               `json:"command"`
-	Version string               `json:"version"`
-	GAN     *trainers.GANOptions `json:"gan,omitempty"`
-	VAE     *trainers.VAEOptions `json:"vae,omitempty"`
-	Run     trainers.RunOptions  `json:"run"`
-	Data    dataFlags            `json:"data"`
-	TIGAS   tigasConfig          `json:"tigas"`
-	System  systemConfig         `json:"system"`
+	Command   string                     `json:"command"`
+	Version   string                     `json:"version"`
+	GAN       *trainers.GANOptions       `json:"gan,omitempty"`
+	StyleGAN  *trainers.StyleGANOptions  `json:"stylegan,omitempty"`
+	VAE       *trainers.VAEOptions       `json:"vae,omitempty"`
+	Diffusion *trainers.DiffusionOptions `json:"diffusion,omitempty"`
+	Run       trainers.RunOptions        `json:"run"`
+	Data      dataFlags                  `json:"data"`
+	TIGAS     tigasConfig                `json:"tigas"`
+	System    systemConfig               `json:"system"`
 }
 
 type tigasConfig struct {
@@ -61,10 +63,14 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 	switch c := l.config; {
 	case c.GAN != nil:
 		l.model, err = trainers.LoadGAN(root, *c.GAN, tensors, device)
+	case c.StyleGAN != nil:
+		l.model, err = trainers.LoadStyleGAN(root, *c.StyleGAN, tensors, device)
 	case c.VAE != nil:
 		l.model, err = trainers.LoadVAE(root, *c.VAE, tensors, device)
+	case c.Diffusion != nil:
+		l.model, err = trainers.LoadDiffusion(root, *c.Diffusion, tensors, device)
 	default:
-		err = fmt.Errorf("got a run of the command %q vs gan or vae", c.Command)
+		err = fmt.Errorf("got a run of the command %q vs gan, stylegan, vae or diffusion", c.Command)
 	}
 	if err != nil {
 		return nil, coded(exitSnapshot, fmt.Errorf("%s: %w", file, err))

@@ -50,6 +50,7 @@ score as an extra loss: 1 - mean(score) of a frozen detector, added with a weigh
 
   tigas-train gan --tigas-weight 0.1                        demo data, at once
   tigas-train gan --data photos/ --resolution 64 --out runs/a
+  tigas-train stylegan | vae | diffusion                    other families, the same flags
   tigas-train sample runs/a --n 64 --out grid.png
   tigas-train doctor                                        what this machine has
 
@@ -68,7 +69,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s", flagError(err)).withHint("see %s --help", cmd.CommandPath())
 	})
-	root.AddCommand(newGAN(), newVAE(), newSample(), newScore(), newDetector(), newDoctor(), newVersion())
+	root.AddCommand(newGAN(), newStyleGAN(), newVAE(), newDiffusion(), newSample(), newInterpolate(), newReconstruct(), newScore(), newDetector(), newDoctor(), newVersion())
 	return root
 }
 

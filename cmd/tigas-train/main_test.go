@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,7 +89,7 @@ func TestBadInput(t *testing.T) {
 		{"arch", []string{"gan", "--arch", "vit"}, exitUsage, "dcgan"},
 		{"resolution", []string{"gan", "--resolution", "48"}, exitUsage, "got resolution 48"},
 		{"warm-up", []string{"gan", "--tigas-warmup", "soon"}, exitUsage, "--tigas-warmup"},
-		{"tigas-only without detector", []string{"gan", "--loss", "tigas-only"}, exitUsage, "--tigas-weight"},
+		{"tigas-only without detector", []string{"gan", "--loss", "tigas-only", "--tigas-weight", "0"}, exitUsage, "--tigas-weight"},
 		{"device", []string{"gan", "--device", "tpu"}, exitUsage, "cuda:N"},
 		{"missing folder", []string{"gan", "--data", dir + "/nowhere"}, exitData, "not found"},
 		{"empty folder", []string{"gan", "--data", dir + "/empty"}, exitData, "looked for .jpg"},
@@ -106,6 +107,30 @@ func TestBadInput(t *testing.T) {
 		{"scale to nothing", []string{"gan", "--tigas-weight", "0.1", "--tigas-scales", "1,0.01"}, exitUsage, "at the scale 0.01"},
 		{"out is a file", []string{"gan", "--out", text + "/run"}, exitOutput, "not a directory"},
 		{"out holds a run", []string{"gan", "--out", dir + "/run"}, exitOutput, "already holds a run"},
+		{"stylegan resolution", []string{"stylegan", "--resolution", "48"}, exitUsage, "a power of two"},
+		{"stylegan preset", []string{"stylegan", "--cfg", "ffhq"}, exitUsage, "auto, stylegan2"},
+		{"stylegan gamma", []string{"stylegan", "--gamma", "much"}, exitUsage, "vs auto or a number"},
+		{"stylegan augmentation", []string{"stylegan", "--aug", "rotate"}, exitUsage, "color"},
+		{"vae resolution", []string{"vae", "--resolution", "48"}, exitUsage, "a power of two"},
+		{"vae reconstruction", []string{"vae", "--recon", "lpips"}, exitUsage, "mse, l1 or bce"},
+		{"vae reduction", []string{"vae", "--reduction", "max"}, exitUsage, "sum or mean"},
+		{"vae term", []string{"vae", "--tigas-on", "all"}, exitUsage, "recon, prior or both"},
+		{"vae free bits of means", []string{"vae", "--reduction", "mean", "--free-bits", "0.5"}, exitUsage, "--reduction sum"},
+		{"vae warm-up", []string{"vae", "--kl-warmup", "soon"}, exitUsage, "--kl-warmup"},
+		{"two lengths", []string{"vae", "--steps", "10", "--kimg", "1"}, exitUsage, "--steps and --kimg"},
+		{"rate", []string{"vae", "--lr", "0"}, exitUsage, "--lr: got 0"},
+		{"decay", []string{"vae", "--lr-decay", "step"}, exitUsage, "none, cosine or linear"},
+		{"diffusion network", []string{"diffusion", "--arch", "dit"}, exitUsage, "ddpm-cifar10"},
+		{"diffusion resolution", []string{"diffusion", "--resolution", "36"}, exitUsage, "36"},
+		{"diffusion prediction", []string{"diffusion", "--predict", "score"}, exitUsage, "eps, v or x0"},
+		{"diffusion schedule", []string{"diffusion", "--schedule", "square"}, exitUsage, "linear, cosine or sigmoid"},
+		{"diffusion limit", []string{"diffusion", "--tigas-max-timestep", "2000"}, exitUsage, "--tigas-max-timestep"},
+		{"diffusion sampler", []string{"diffusion", "--sampler", "euler"}, exitUsage, "ddim or ddpm"},
+		{"diffusion sample steps", []string{"diffusion", "--sample-steps", "1001"}, exitUsage, "1 to 1000"},
+		{"reconstruct nothing", []string{"reconstruct", dir + "/run"}, exitUsage, "pictures"},
+		{"interpolate to a jpeg", []string{"interpolate", dir + "/run", "--out", dir + "/g.jpg"}, exitUsage, "a .gif file or a folder"},
+		{"interpolate fps", []string{"interpolate", dir + "/run", "--fps", "100"}, exitUsage, "--fps"},
+		{"interpolate no run", []string{"interpolate", dir + "/empty"}, exitSnapshot, "no run folder"},
 		{"sample nothing", []string{"sample"}, exitUsage, "one argument"},
 		{"sample no run", []string{"sample", dir + "/empty"}, exitSnapshot, "no run folder"},
 		{"sample without snapshot", []string{"sample", dir + "/run"}, exitSnapshot, "no snapshot"},
@@ -126,7 +151,7 @@ func TestBadInput(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			args := test.args
-			if args[0] == "gan" && !strings.Contains(strings.Join(args, " "), "--out") {
+			if slices.Contains([]string{"gan", "stylegan", "vae", "diffusion"}, args[0]) && !strings.Contains(strings.Join(args, " "), "--out") {
 				args = append(args, "--out", out())
 			}
 			code, _, stderr := call(args...)

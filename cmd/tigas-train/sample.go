@@ -19,14 +19,17 @@ func newSample() *cobra.Command {
 		n, columns int
 		seed       int64
 		out        string
+		sampling   samplingFlags
 		sys        systemFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "sample RUN",
-		Short: "Draw pictures with the generator of a run",
-		Long: `Draw pictures with the generator of a run folder (its newest snapshot) or of one
+		Short: "Draw pictures with the model of a run",
+		Long: `Draw pictures with the model of a run folder (its newest snapshot) or of one
 snapshot file, and write them as a grid, or one by one when --out is a folder.`,
 		Example: `  tigas-train sample runs/a --n 64 --seed 1 --out grid.png
+  tigas-train sample runs/style --n 64 --trunc 0.7
+  tigas-train sample runs/diffusion --n 64 --sampler ddim --steps 50
   tigas-train sample network-snapshot-000200.safetensors --out grid.png
   tigas-train sample runs/a --n 1000 --out pictures/`,
 		Args: oneArg("a run folder or a snapshot"),
@@ -40,7 +43,8 @@ snapshot file, and write them as a grid, or one by one when --out is a folder.`,
 			if ext := strings.ToLower(filepath.Ext(out)); out == "" || data.IsPicture(out) && ext != ".png" {
 				return usagef("--out: got %q vs a .png file or a folder", out)
 			}
-			if err := sample(args[0], out, n, columns, seed, sys); err != nil {
+			sampling.given = cmd.Flags().Changed
+			if err := sample(args[0], out, n, columns, seed, sampling, sys); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), out)
@@ -52,11 +56,12 @@ snapshot file, and write them as a grid, or one by one when --out is a folder.`,
 	f.Int64Var(&seed, "seed", 0, "seed of the latents")
 	f.StringVar(&out, "out", "grid.png", "PNG file for a grid, or a folder for single pictures")
 	f.IntVar(&columns, "columns", 0, "columns of the grid (default as square as possible)")
+	sampling.register(f)
 	sys.register(f)
 	return cmd
 }
 
-func sample(path, out string, n, columns int, seed int64, sys systemFlags) error {
+func sample(path, out string, n, columns int, seed int64, sampling samplingFlags, sys systemFlags) error {
 	device, err := sys.start()
 	if err != nil {
 		return err
@@ -72,6 +77,9 @@ func sample(path, out string, n, columns int, seed int64, sys systemFlags) error
 	return torch.Scoped(func(root *torch.Scope) error {
 		m, err := loadRun(root, path, device)
 		if err != nil {
+			return err
+		}
+		if err = sampling.apply(m.model, seed); err != nil {
 			return err
 		}
 		noise, err := root.NewGenerator(torch.CPU, seed)

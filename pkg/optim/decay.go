@@ -3,14 +3,17 @@ package optim
 import "math"
 
 // HalfLife is the decay for one update of an [EMA] over batch images with a half-life of kimg thousand images, as
-// StyleGAN2 has it:
+// StyleGAN2-ADA has it:
 //
-//	0.5^(batch / h),  h = min(1000 kimg, 0.05 images)
+//	0.5^(batch / h),  h = min(1000 kimg, ramp * images)
 //
-// images is the number seen so far: the ramp keeps the average close to the weights while these still move fast. At 0 it
-// copies; +Inf means no ramp.
-func HalfLife(batch, kimg, images float64) float64 {
-	h := math.Min(1000*kimg, 0.05*images)
+// images is the number seen so far: the ramp, 0.05 there, keeps the average close to the weights while these still move
+// fast. At 0 images it copies. A ramp of 0 is none.
+func HalfLife(batch, kimg, images, ramp float64) float64 {
+	h := 1000 * kimg
+	if ramp > 0 {
+		h = math.Min(h, ramp*images)
+	}
 	return math.Pow(0.5, batch/math.Max(h, 1e-8))
 }
 

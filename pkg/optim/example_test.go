@@ -47,7 +47,7 @@ func ExampleClipGradNorm() {
 
 func ExampleHalfLife() {
 	for _, images := range []float64{0, 10_000, 100_000, 1_000_000} {
-		fmt.Printf("%.6f\n", optim.HalfLife(32, 10, images))
+		fmt.Printf("%.6f\n", optim.HalfLife(32, 10, images, 0.05))
 	}
 	// Output:
 	// 0.000000

@@ -97,6 +97,16 @@ func (o LossOptions) Validate(d *Detector) error {
 // and the mean score of the images at the first scale, detached. Gradients flow to the images; the detector's own
 // parameters get none. It panics on a shape that the network cannot take, and for [LossOptions] that do not validate.
 func (d *Detector) Loss(images *torch.Tensor, o LossOptions) (loss, score *torch.Tensor) {
+	return d.WeightedLoss(images, nil, o)
+}
+
+// WeightedLoss is Loss with a weight for each image, [N], in place of the mean over the batch:
+//
+//	mean over scales of the sum over i of weights_i * f(score_i)
+//
+// so weights of 1/N are Loss. Diffusion models weigh each image by how much of it is left in the noise. The score is the
+// mean without weights. nil weights are those of Loss.
+func (d *Detector) WeightedLoss(images, weights *torch.Tensor, o LossOptions) (loss, score *torch.Tensor) {
 	if err := o.Validate(d); err != nil {
 		panic(&torch.Error{Op: "tigas.Loss", Msg: err.Error()})
 	}
@@ -109,7 +119,7 @@ func (d *Detector) Loss(images *torch.Tensor, o LossOptions) (loss, score *torch
 		scales = []float64{1}
 	}
 	for i, f := range scales {
-		l, s := d.formed(resized(x, f, !o.NoAntialias), o.Form)
+		l, s := d.formed(resized(x, f, !o.NoAntialias), weights, o.Form)
 		if i == 0 {
 			loss, score = l, s.Detach().Mean()
 		} else {
@@ -122,17 +132,26 @@ func (d *Detector) Loss(images *torch.Tensor, o LossOptions) (loss, score *torch
 	return loss, score
 }
 
-func (d *Detector) formed(x *torch.Tensor, f Form) (loss, score *torch.Tensor) {
+func (d *Detector) formed(x, weights *torch.Tensor, f Form) (loss, score *torch.Tensor) {
+	total := func(each *torch.Tensor) *torch.Tensor {
+		if weights == nil {
+			return each.Mean()
+		}
+		return each.Mul(weights).Sum()
+	}
 	switch f {
 	case Log:
 		s := d.Score(x)
-		return s.AddScalar(1e-6).Log().Mean().Neg(), s
+		return total(s.AddScalar(1e-6).Log().Neg()), s
 	case Logit:
 		z := d.run(d.logit, x)
-		return z.Neg().Softplus().Mean(), z.Detach().Sigmoid()
+		return total(z.Neg().Softplus()), z.Detach().Sigmoid()
 	}
 	s := d.Score(x)
-	return s.Mean().RSubScalar(1), s
+	if weights == nil {
+		return s.Mean().RSubScalar(1), s
+	}
+	return total(s.RSubScalar(1)), s
 }
 
 // Check returns an error that names the scale at which d cannot score images of height h and width w, so that a run is

@@ -31,10 +31,15 @@ func (t *Term) Due(p sched.Progress) float64 {
 
 // Apply computes the term for the images of one step. Where it is absent the detector is not run at all.
 func (t *Term) Apply(p sched.Progress, images *torch.Tensor) Applied {
+	return t.ApplyWeighted(p, images, nil)
+}
+
+// ApplyWeighted is Apply with a weight for each image, see [Detector.WeightedLoss].
+func (t *Term) ApplyWeighted(p sched.Progress, images, weights *torch.Tensor) Applied {
 	w := t.Due(p)
 	if w == 0 {
 		return Applied{}
 	}
-	raw, score := t.Detector.Loss(images, t.Options)
+	raw, score := t.Detector.WeightedLoss(images, weights, t.Options)
 	return Applied{Loss: raw.MulScalar(w), Raw: raw.Detach(), Score: score, Weight: w}
 }

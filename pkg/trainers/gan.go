@@ -195,7 +195,7 @@ func (g *GAN) stepGenerator(st *Step) error {
 		return err
 	}
 	if g.ema != nil {
-		g.ema.Update(optim.HalfLife(float64(n*int64(g.o.CriticSteps)), g.o.EMAKimg, float64(st.Progress.Images)))
+		g.ema.Update(optim.HalfLife(float64(n*int64(g.o.CriticSteps)), g.o.EMAKimg, float64(st.Progress.Images), 0.05))
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func DefaultVAEOptions() VAEOptions {
 // Validate returns an error that names the first field that cannot be used, by the name of its flag.
 func (o VAEOptions) Validate() error {
 	if _, err := ParseReconstruction(string(o.Reconstruction)); err != nil {
-		return err
+		return fmt.Errorf("trainers: --recon: got %q vs mse, l1 or bce", o.Reconstruction)
 	}
 	if o.Reduction != SumReduction && o.Reduction != MeanReduction {
 		return fmt.Errorf("trainers: --reduction: got %q vs sum or mean", o.Reduction)

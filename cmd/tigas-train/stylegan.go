@@ -1,0 +1,130 @@
+package main
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
+)
+
+// styleFlags are those of which a preset has the default.
+type styleFlags struct {
+	preset string
+	gamma  string
+	batch  int
+	o      trainers.StyleGANOptions // flags that were given
+}
+
+func newStyleGAN() *cobra.Command {
+	var (
+		t training
+		s styleFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "stylegan",
+		Short: "Train StyleGAN2, with the TIGAS score in the generator's loss",
+		Long: `Train StyleGAN2: non-saturating loss, lazy R1 and path-length regularisation, style mixing, an
+averaged generator; plus a weight times 1 - mean(score) of a frozen TIGAS detector on the
+generator's pictures. --cfg chooses settings, other flags change single ones. Without --data it
+trains on procedural demo pictures, with the detector that is part of the program; the
+defaults are then --latent 64 --style-dim 64 --channel-base 1024 --channel-max 64 --batch 16 --gamma 0.05
+--ema-kimg 2 --kimg 60 --threads 1.`,
+		Example: `  tigas-train stylegan --tigas-weight 0.1
+  tigas-train stylegan --data faces/ --resolution 256 --gamma auto --tigas-weight 0.1 --out runs/style
+  tigas-train stylegan --data faces/ --resolution 256 --cfg paper256 --aug color,translation,cutout --device cuda
+  tigas-train sample runs/style --n 64 --trunc 0.7 --out grid.png
+  tigas-train interpolate runs/style --frames 60 --out walk.gif`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f := cmd.Flags()
+			if t.data.demo() {
+				small := models.DemoStyleConfig(t.data.Resolution)
+				preset(f, "latent", small.Latent, "style-dim", small.StyleDim, "channel-base", max(small.ChannelBase, t.data.Resolution),
+					"channel-max", small.ChannelMax, "batch", 16, "gamma", 0.05, "ema-kimg", 2, "kimg", 60)
+				t.oneThread()
+			}
+			o, err := s.options(f, t.data.demo(), t.data.Resolution)
+			if err != nil {
+				return err
+			}
+			return t.train(cmd, family{
+				name: "stylegan", batch: o.Batch, config: func(c *runConfig) { c.StyleGAN = &o },
+				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
+					o.Term = term
+					return trainers.NewStyleGAN(root, nil, o, d)
+				},
+				advice: trainers.WeightAdvice,
+			})
+		},
+	}
+	f := cmd.Flags()
+	t.registerData(f, "a power of two from 8 to 1024")
+	s.register(f)
+	t.registerRun(f, &s.batch, 0.1)
+	return cmd
+}
+
+func (s *styleFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&s.preset, "cfg", "auto", "settings: "+strings.Join(trainers.StylePresets, ", "))
+	f.StringVar(&s.gamma, "gamma", "", "weight of R1, or auto: 0.0002 * resolution^2 / batch (default by --cfg)")
+	n := &s.o.Net
+	f.IntVar(&n.Latent, "latent", 512, "length of the latent vector z")
+	f.IntVar(&n.StyleDim, "style-dim", 512, "length of the style vector w")
+	f.IntVar(&n.MappingLayers, "map-depth", 0, "layers from z to w (default by --cfg)")
+	f.IntVar(&n.ChannelBase, "channel-base", 0, "width: min(channel-base / r, channel-max) channels at r x r (default by --cfg and resolution)")
+	f.IntVar(&n.ChannelMax, "channel-max", 512, "largest number of channels")
+	f.IntVar(&n.MbstdGroup, "mbstd-group", 0, "pictures that share a minibatch standard deviation (default by --cfg)")
+	f.IntVar(&s.o.R1Every, "r1-every", 16, "steps between two updates for R1")
+	f.Float64Var(&s.o.PLWeight, "pl-weight", 0, "weight of path-length regularisation; 0: none (default 2; cifar 0)")
+	f.IntVar(&s.o.PLEvery, "pl-every", 4, "steps between two updates for path length")
+	f.Float64Var(&s.o.Mixing, "mixing", 0, "probability of style mixing (default 0.9; cifar 0)")
+	f.StringVar(&s.o.Augment, "aug", "none", "DiffAugment of what the discriminator sees: none, or color, translation, cutout with commas between them")
+	f.Float64Var(&s.o.GenLR, "g-lr", 0, "learning rate of the generator (default by --cfg)")
+	f.Float64Var(&s.o.CriticLR, "d-lr", 0, "learning rate of the discriminator (default by --cfg)")
+	f.Float64Var(&s.o.Beta1, "beta1", 0, "Adam's beta1")
+	f.Float64Var(&s.o.Beta2, "beta2", 0.99, "Adam's beta2")
+	f.Float64Var(&s.o.EMAKimg, "ema-kimg", 0, "half-life of the averaged generator, in thousands of images; 0: none (default by --cfg)")
+}
+
+// options are those of the preset with the flags that were given, or that the demo sets.
+func (s *styleFlags) options(f *pflag.FlagSet, demo bool, resolution int) (trainers.StyleGANOptions, error) {
+	o, err := trainers.StylePreset(s.preset, resolution, s.batch)
+	if err != nil {
+		return o, &hinted{code: exitUsage, err: err}
+	}
+	set := func(flag string) bool {
+		l := f.Lookup(flag)
+		return l.Changed || l.Value.String() != l.DefValue
+	}
+	g := s.o
+	for flag, take := range map[string]func(){
+		"latent": func() { o.Net.Latent = g.Net.Latent }, "style-dim": func() { o.Net.StyleDim = g.Net.StyleDim },
+		"map-depth": func() { o.Net.MappingLayers = g.Net.MappingLayers }, "channel-base": func() { o.Net.ChannelBase = g.Net.ChannelBase },
+		"channel-max": func() { o.Net.ChannelMax = g.Net.ChannelMax }, "mbstd-group": func() { o.Net.MbstdGroup = g.Net.MbstdGroup },
+		"r1-every": func() { o.R1Every = g.R1Every }, "pl-weight": func() { o.PLWeight = g.PLWeight },
+		"pl-every": func() { o.PLEvery = g.PLEvery }, "mixing": func() { o.Mixing = g.Mixing }, "aug": func() { o.Augment = g.Augment },
+		"g-lr": func() { o.GenLR = g.GenLR }, "d-lr": func() { o.CriticLR = g.CriticLR }, "beta1": func() { o.Beta1 = g.Beta1 },
+		"beta2": func() { o.Beta2 = g.Beta2 }, "ema-kimg": func() { o.EMAKimg = g.EMAKimg },
+	} {
+		if set(flag) {
+			take()
+		}
+	}
+	switch s.gamma {
+	case "":
+	case "auto":
+		o.Gamma = trainers.R1Gamma(resolution, o.Batch)
+	default:
+		if o.Gamma, err = strconv.ParseFloat(s.gamma, 64); err != nil || math.IsNaN(o.Gamma) {
+			return o, usagef("--gamma: got %q vs auto or a number of at least 0", s.gamma)
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,272 @@
+package trainers
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/nn"
+	"github.com/tigas-train/tigas-train/pkg/optim"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+)
+
+// Diffusion trains a denoising diffusion model (Ho et al. 2020, arXiv 2006.11239) with the TIGAS term in its loss:
+//
+//	L = mean over i of w(t_i) * mean squared error of the prediction
+//	  + w * 1/N * sum over i with t_i < limit of AlphaBar(t_i) * f(score(x0_i))
+//
+// x0_i is the image that the network's output stands for, with its gradient. Each image has its own timestep and is judged
+// by it alone, so the term has the expectation of the recipe, which lets the first image of a batch decide for all. Where
+// no image of a batch qualifies the detector is not run.
+type Diffusion struct {
+	o       DiffusionOptions
+	device  torch.Device
+	noise   *sched.Noise
+	limit   int // of the term
+	net     *models.UNet
+	average *models.UNet // nil without
+	ema     *optim.EMA
+	l       learner
+}
+
+// NewDiffusion builds the network in a sealed child of root, on a device, with initial values drawn from init (nil:
+// libtorch's default generator). It returns an error for options that cannot be used.
+func NewDiffusion(root *torch.Scope, init *torch.Generator, o DiffusionOptions, device torch.Device) (*Diffusion, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if d := o.Term.Detector; d != nil {
+		if err := o.Term.Options.Check(d, o.Resolution, o.Resolution); err != nil {
+			return nil, err
+		}
+	}
+	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
+	net, err := models.NewUNet(b, o.UNet)
+	if err != nil {
+		return nil, err
+	}
+	d := &Diffusion{o: o, device: device, net: net}
+	if d.noise, err = sched.NewNoise(o.Schedule, o.Timesteps); err != nil {
+		return nil, err
+	}
+	d.limit = o.TermLimit(d.noise)
+	if o.EMA > 0 {
+		if d.average, err = models.NewUNet(b, o.UNet); err != nil {
+			return nil, err
+		}
+		nn.Train(d.average, false)
+		if d.ema, err = newEMA(d.net, d.average); err != nil {
+			return nil, err
+		}
+	}
+	b.Scope.Seal()
+	d.l = learner{name: "net", params: nn.ParamList(net), rate: o.LR, limit: o.ClipGrad}
+	d.l.opt = optim.NewAdamW(root, d.l.params, optim.AdamOptions{
+		LR: o.LR.At(sched.Progress{}), Beta1: o.Beta1, Beta2: o.Beta2, WeightDecay: o.WeightDecay})
+	return d, nil
+}
+
+// Summary describes the network in a few words.
+func (d *Diffusion) Summary() string { return fmt.Sprintf("unet, %s parameters", d.l.size()) }
+
+// Objective describes the loss, and where the TIGAS term is part of it.
+func (d *Diffusion) Objective() string {
+	s := fmt.Sprintf("%s, %s noise of %d steps, weight %s", d.o.Predict, d.o.Schedule, d.o.Timesteps, d.o.LossWeight)
+	if d.o.Term.Detector != nil {
+		s += fmt.Sprintf(", TIGAS below timestep %d", d.limit)
+	}
+	return s
+}
+
+// Step makes one update on one batch.
+func (d *Diffusion) Step(st *Step) error {
+	x, err := st.Real()
+	if err != nil {
+		return err
+	}
+	n := x.Size(0)
+	timesteps := d.draw(st, n)
+	noise := st.Scope.Randn(st.Noise, x.Shape(), torch.Options{Device: d.device})
+	levels := LevelsAt(st.Scope, d.noise, timesteps, d.device)
+	noisy := levels.AddNoise(x, noise)
+	out := d.net.Forward(noisy, d.tensor(st.Scope, timesteps))
+	target := d.o.Predict.Target(x, noise, levels)
+	loss := DiffusionLoss(out, target, d.weights(st.Scope, timesteps))
+	st.Report("mse", loss)
+	d.reportQuarters(st, timesteps, out.Detach(), target)
+	if a, ok := d.term(st, timesteps, out, noisy, levels); ok {
+		loss = loss.Add(a)
+	}
+	st.Report("total", loss)
+	made, err := d.l.step(st, loss)
+	if made && d.ema != nil {
+		d.ema.Update(optim.WarmUp{Max: d.o.EMA}.Decay(st.Progress.Step + 1))
+	}
+	return err
+}
+
+// draw returns a timestep for each image, uniform in 0 to T-1, on the host: which images are scored is known without
+// waiting for the device.
+func (d *Diffusion) draw(st *Step, n int64) []int {
+	t := make([]int, n)
+	for i, u := range st.Scope.Rand(st.Choice, []int64{n}).Float32s() {
+		t[i] = min(int(float64(u)*float64(d.o.Timesteps)), d.o.Timesteps-1)
+	}
+	return t
+}
+
+func (d *Diffusion) tensor(s *torch.Scope, timesteps []int) *torch.Tensor {
+	v := make([]float32, len(timesteps))
+	for i, t := range timesteps {
+		v[i] = float32(t)
+	}
+	return s.FromFloat32s(v, int64(len(v))).ToDevice(d.device)
+}
+
+// weights are those of the loss, nil for 1.
+func (d *Diffusion) weights(s *torch.Scope, timesteps []int) *torch.Tensor {
+	if d.o.LossWeight != MinSNR {
+		return nil
+	}
+	w := make([]float32, len(timesteps))
+	for i, t := range timesteps {
+		w[i] = float32(d.o.Predict.MinSNRWeight(d.noise.SNR(t), d.o.SNRGamma))
+	}
+	return s.FromFloat32s(w, int64(len(w))).ToDevice(d.device)
+}
+
+// term is the weighted TIGAS term for the images with an early enough timestep; ok is false when it is absent.
+func (d *Diffusion) term(st *Step, timesteps []int, out, noisy *torch.Tensor, l NoiseLevels) (loss *torch.Tensor, ok bool) {
+	if d.o.Term.Due(st.Progress) == 0 {
+		return nil, false
+	}
+	var index []int64
+	var weights []float32
+	for i, t := range timesteps {
+		if t < d.limit {
+			index = append(index, int64(i))
+			weights = append(weights, float32(d.noise.AlphaBar(t)/float64(len(timesteps))))
+		}
+	}
+	if len(index) == 0 {
+		return nil, false
+	}
+	k := int64(len(index))
+	at := torch.FromSlice(st.Scope, index, k).ToDevice(d.device)
+	levels := NoiseLevels{l.Signal.IndexSelect(0, at), l.Noise.IndexSelect(0, at)}
+	x0 := d.o.Predict.X0(out.IndexSelect(0, at), noisy.IndexSelect(0, at), levels)
+	torch.NoGrad(func() { st.Report("x0_clipped", x0.Abs().GtScalar(1).To(torch.Float32).Mean()) })
+	a := d.o.Term.ApplyWeighted(st.Progress, ClampThrough(x0, -1, 1), st.Scope.FromFloat32s(weights, k).ToDevice(d.device))
+	st.Report("tigas", a.Raw)
+	st.Report("score", a.Score)
+	return a.Loss, true
+}
+
+// quarters are the names of the mean squared errors by timestep, as improved-diffusion logs them.
+var quarters = [4]string{"mse_q0", "mse_q1", "mse_q2", "mse_q3"}
+
+// reportQuarters logs the error without weights for each quarter of the timesteps: the first is about detail, the last about
+// what there is at all.
+func (d *Diffusion) reportQuarters(st *Step, timesteps []int, out, target *torch.Tensor) {
+	var masks [4][]int64
+	for i, t := range timesteps {
+		q := 4 * t / d.o.Timesteps
+		masks[q] = append(masks[q], int64(i))
+	}
+	torch.NoGrad(func() {
+		each := out.Sub(target).Square().Flatten(1).MeanDim([]int64{1}, false)
+		for q, index := range masks {
+			if len(index) > 0 {
+				at := torch.FromSlice(st.Scope, index, int64(len(index))).ToDevice(d.device)
+				st.Report(quarters[q], each.IndexSelect(0, at).Mean())
+			}
+		}
+	})
+}
+
+// LatentShape is that of an image: sampling starts from noise.
+func (d *Diffusion) LatentShape() []int64 { return d.sampler().LatentShape() }
+
+// Sample denoises latents to images [N, 3, H, W] in [-1, 1] with the averaged network, or the trained one without average.
+func (d *Diffusion) Sample(latents *torch.Tensor) (images *torch.Tensor) {
+	s := d.sampler()
+	if d.average != nil {
+		return s.Sample(latents)
+	}
+	evaluating(d.net, func() { images = s.Sample(latents) })
+	return images
+}
+
+func (d *Diffusion) sampler() *DenoisingSampler {
+	net := d.average
+	if net == nil {
+		net = d.net
+	}
+	return &DenoisingSampler{Sampling: d.o.Sampling, o: d.o, noise: d.noise, net: net}
+}
+
+// Tensors are the weights by name: net.… and net_ema.…, each with the names of diffusers' UNet2DModel.
+func (d *Diffusion) Tensors() iter.Seq2[string, *torch.Tensor] {
+	if d.average == nil {
+		return named(namedNet{"net", d.net})
+	}
+	return named(namedNet{"net", d.net}, namedNet{"net_ema", d.average})
+}
+
+// LearningRates is that of the optimiser.
+func (d *Diffusion) LearningRates() []NamedValue { return []NamedValue{d.l.lr()} }
+
+// DenoisingSampler draws pictures from a trained diffusion model. Sampling and Seed may be changed.
+type DenoisingSampler struct {
+	Sampling Sampling
+	Seed     int64 // of the noise that DDPM, and DDIM with eta above 0, add on the way
+
+	o     DiffusionOptions
+	noise *sched.Noise
+	net   *models.UNet
+}
+
+// Timesteps is T, the largest number of steps of sampling.
+func (s *DenoisingSampler) Timesteps() int { return s.o.Timesteps }
+
+// LatentShape is that of an image: sampling starts from noise.
+func (s *DenoisingSampler) LatentShape() []int64 {
+	r := int64(s.o.Resolution)
+	return []int64{3, r, r}
+}
+
+// Sample denoises latents to images [N, 3, H, W] in [-1, 1]. It panics for a Sampling that does not validate.
+func (s *DenoisingSampler) Sample(latents *torch.Tensor) *torch.Tensor {
+	if err := s.Sampling.Validate(s.o.Timesteps); err != nil {
+		panic(&torch.Error{Op: "trainers.Sample", Msg: err.Error()})
+	}
+	d := DiffusionSampler{Denoiser: s.net.Forward, Prediction: s.o.Predict, Noise: s.noise, Method: s.Sampling.Method,
+		Steps: s.Sampling.Steps, Eta: s.Sampling.Eta, Clip: true}
+	var g *torch.Generator
+	if d.Stochastic() {
+		var err error
+		if g, err = latents.Scope().NewGenerator(torch.CPU, s.Seed); err != nil {
+			panic(err)
+		}
+	}
+	return d.Sample(latents, g).Clamp(-1, 1)
+}
+
+// LoadDiffusion builds the network of a diffusion run in a sealed child of root and fills it from a snapshot's tensors: the
+// averaged weights net_ema.*, or net.* where there are none. It returns an error when they do not fit.
+func LoadDiffusion(root *torch.Scope, o DiffusionOptions, tensors map[string]*torch.Tensor, d torch.Device) (*DenoisingSampler, error) {
+	b := nn.Builder{Scope: root.Child(), Device: d}
+	net, err := models.NewUNet(b, o.UNet)
+	if err != nil {
+		return nil, err
+	}
+	b.Scope.Seal()
+	noise, err := sched.NewNoise(o.Schedule, o.Timesteps)
+	if err != nil {
+		return nil, err
+	}
+	return &DenoisingSampler{Sampling: o.Sampling, o: o, noise: noise, net: net}, load(net, tensors, "net_ema.", "net.")
+}
+
+var _ Family = (*Diffusion)(nil)

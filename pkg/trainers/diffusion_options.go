@@ -1,0 +1,120 @@
+package trainers
+
+import (
+	"fmt"
+
+	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+)
+
+// LossWeight says how the loss of a diffusion model weighs timesteps.
+type LossWeight string
+
+const (
+	UniformWeight LossWeight = "none"    // 1: the simple loss of Ho et al. 2020 for eps
+	MinSNR        LossWeight = "min-snr" // see [Prediction.MinSNRWeight]
+)
+
+// DiffusionOptions are the settings of [NewDiffusion].
+type DiffusionOptions struct {
+	Resolution int               `json:"resolution"` // height and width of the images
+	UNet       models.UNetConfig `json:"unet"`
+
+	Timesteps  int        `json:"timesteps"` // T
+	Schedule   string     `json:"schedule"`  // of the noise, see [sched.NewNoise]
+	Predict    Prediction `json:"predict"`
+	LossWeight LossWeight `json:"loss_weight"`
+	SNRGamma   float64    `json:"snr_gamma"` // of min-snr
+
+	LR          sched.Any `json:"lr"` // learning rate of AdamW
+	Beta1       float64   `json:"beta1"`
+	Beta2       float64   `json:"beta2"`
+	WeightDecay float64   `json:"weight_decay"`
+	ClipGrad    float64   `json:"clip_grad"` // largest norm of the gradient; 0: no limit
+	EMA         float64   `json:"ema"`       // decay of the averaged network for one step, after its warm-up; 0: no average
+	Batch       int       `json:"batch"`
+
+	Sampling Sampling `json:"sampling"` // how sample pictures are drawn while it trains
+
+	// MaxTimestep limits the TIGAS term to images whose own timestep is below it. 0: as far as images can be judged, see
+	// [DiffusionOptions.TermLimit].
+	MaxTimestep int        `json:"tigas_max_timestep"`
+	Term        tigas.Term `json:"-"` // the TIGAS term; its zero value is absent
+}
+
+// Sampling is how pictures are drawn from a diffusion model.
+type Sampling struct {
+	Method string  `json:"method"` // "ddim" or "ddpm"
+	Steps  int     `json:"steps"`  // evaluations of the network for one picture
+	Eta    float64 `json:"eta"`    // share of the noise that DDIM adds again, 0 to 1
+}
+
+// DefaultDiffusionOptions are those of `tigas-train diffusion`, but for the network and the schedule of the learning rate,
+// which depend on the resolution and the length of the run.
+func DefaultDiffusionOptions() DiffusionOptions {
+	return DiffusionOptions{
+		Resolution: 64, Timesteps: 1000, Schedule: sched.CosineNoise, Predict: PredictV, LossWeight: MinSNR, SNRGamma: 5,
+		LR: sched.Any{Schedule: sched.Constant{Value: 1e-4}}, Beta1: 0.9, Beta2: 0.999, ClipGrad: 1, EMA: 0.9999, Batch: 64,
+		Sampling: Sampling{Method: "ddim", Steps: 50},
+	}
+}
+
+// Validate returns an error that names the first field that cannot be used, by the name of its flag.
+func (o DiffusionOptions) Validate() error {
+	if _, err := ParsePrediction(string(o.Predict)); err != nil {
+		return fmt.Errorf("trainers: --predict: got %q vs eps, v or x0", o.Predict)
+	}
+	if o.LossWeight != UniformWeight && o.LossWeight != MinSNR {
+		return fmt.Errorf("trainers: --loss-weight: got %q vs none or min-snr", o.LossWeight)
+	}
+	if _, err := sched.NewNoise(o.Schedule, o.Timesteps); err != nil {
+		return fmt.Errorf("trainers: --schedule, --timesteps: %w", err)
+	}
+	if o.LR.Schedule == nil {
+		return fmt.Errorf("trainers: --lr: got no learning rate")
+	}
+	if o.MaxTimestep < 0 || o.MaxTimestep > o.Timesteps {
+		return fmt.Errorf("trainers: --tigas-max-timestep: got %d vs 1 to --timesteps %d, or 0 for the default", o.MaxTimestep, o.Timesteps)
+	}
+	err := inRange(
+		limits{"batch", float64(o.Batch), 1, 1 << 20},
+		limits{"snr-gamma", o.SNRGamma, 1e-6, 1e6},
+		limits{"beta1", o.Beta1, 0, 0.9999999},
+		limits{"beta2", o.Beta2, 0, 0.9999999},
+		limits{"weight-decay", o.WeightDecay, 0, 10},
+		limits{"clip-grad", o.ClipGrad, 0, 1e12},
+		limits{"ema", o.EMA, 0, 0.9999999999},
+	)
+	if err != nil {
+		return err
+	}
+	if err = o.Sampling.Validate(o.Timesteps); err != nil {
+		return err
+	}
+	return o.Term.Options.Validate(o.Term.Detector)
+}
+
+// Validate returns an error that names the field that cannot be used for a process of T steps.
+func (s Sampling) Validate(steps int) error {
+	if s.Method != "ddim" && s.Method != "ddpm" {
+		return fmt.Errorf("trainers: --sampler: got %q vs ddim or ddpm", s.Method)
+	}
+	if s.Steps < 1 || s.Steps > steps {
+		return fmt.Errorf("trainers: --sample-steps: got %d vs 1 to %d", s.Steps, steps)
+	}
+	return inRange(limits{"eta", s.Eta, 0, 1})
+}
+
+// TermLimit is the timestep below which images are scored: MaxTimestep, or by default that up to which AlphaBar is at least
+// 1/4, for eps 1/2. Beyond, the image that the network's output stands for is a blur that no detector was made for, and for
+// eps its gradient grows without bounds.
+func (o DiffusionOptions) TermLimit(n *sched.Noise) int {
+	switch {
+	case o.MaxTimestep > 0:
+		return o.MaxTimestep
+	case o.Predict == PredictNoise:
+		return n.Before(0.5)
+	}
+	return n.Before(0.25)
+}

@@ -1,0 +1,283 @@
+package trainers
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/nn"
+	"github.com/tigas-train/tigas-train/pkg/optim"
+)
+
+// StyleGAN trains StyleGAN2 (Karras et al. 2019, arXiv 1912.04958) with the TIGAS term in the generator's loss:
+//
+//	L_G = non-saturating loss + w * L_tigas      and on every PLEvery-th step  PLEvery * PLWeight * path length
+//	L_D = non-saturating loss                    and on every R1Every-th step  R1Every * R1
+//
+// The regularisers have updates of their own, for which Adam is corrected ([LazyAdam]). The term scores the images of the
+// synthesis as they are; what the discriminator sees, the images of both kinds and R1, goes through DiffAugment where that
+// is asked for.
+type StyleGAN struct {
+	o      StyleGANOptions
+	device torch.Device
+	aug    DiffAugmentPolicy
+
+	generator *models.StyleGenerator
+	critic    *models.StyleDiscriminator
+	average   *models.StyleGenerator // the generator's moving average; nil without
+	ema       *optim.EMA
+	g, d      learner
+	pathMean  *torch.Tensor // running mean of path lengths, part of a snapshot
+}
+
+// NewStyleGAN builds the networks in a sealed child of root, on a device, with initial values drawn from init (nil:
+// libtorch's default generator). It returns an error for options that cannot be used.
+func NewStyleGAN(root *torch.Scope, init *torch.Generator, o StyleGANOptions, device torch.Device) (*StyleGAN, error) {
+	o.Net = o.Net.Resolve()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if d := o.Term.Detector; d != nil {
+		if err := o.Term.Options.Check(d, o.Net.Resolution, o.Net.Resolution); err != nil {
+			return nil, err
+		}
+	}
+	g := &StyleGAN{o: o, device: device}
+	var err error
+	if g.aug, err = o.augment(); err != nil {
+		return nil, err
+	}
+	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
+	if g.generator, g.critic, err = models.NewStyleGAN2(b, o.Net); err != nil {
+		return nil, err
+	}
+	if o.EMAKimg > 0 {
+		if g.average, err = models.NewStyleGenerator(b, o.Net); err != nil {
+			return nil, err
+		}
+		nn.Train(g.average, false)
+		if g.ema, err = newEMA(g.generator, g.average); err != nil {
+			return nil, err
+		}
+	}
+	g.pathMean = b.Scope.Zeros([]int64{}, torch.Options{Device: device})
+	b.Scope.Seal()
+	g.g = g.learner(root, "G", g.generator, o.GenLR, o.PLWeight, o.PLEvery)
+	g.d = g.learner(root, "D", g.critic, o.CriticLR, o.Gamma, o.R1Every)
+	return g, nil
+}
+
+// learner corrects Adam for a regulariser that has a weight.
+func (g *StyleGAN) learner(root *torch.Scope, name string, net any, lr, weight float64, every int) learner {
+	l := learner{name: name, params: nn.ParamList(net)}
+	a := optim.AdamOptions{LR: lr, Beta1: g.o.Beta1, Beta2: g.o.Beta2}
+	if weight > 0 {
+		a.LR, a.Beta1, a.Beta2 = LazyAdam(every, lr, g.o.Beta1, g.o.Beta2)
+	}
+	l.opt = optim.NewAdam(root, l.params, a)
+	return l
+}
+
+// Summary describes the networks in a few words.
+func (g *StyleGAN) Summary() string {
+	return fmt.Sprintf("stylegan2, generator %s parameters, discriminator %s", g.g.size(), g.d.size())
+}
+
+// Objective names the loss and its regularisers.
+func (g *StyleGAN) Objective() string {
+	s := "nonsaturating"
+	if g.o.Gamma > 0 {
+		s += fmt.Sprintf(", R1 %.4g every %d", g.o.Gamma, g.o.R1Every)
+	}
+	if g.o.PLWeight > 0 {
+		s += fmt.Sprintf(", path length %g every %d", g.o.PLWeight, g.o.PLEvery)
+	}
+	if g.o.Augment != "none" {
+		s += ", DiffAugment " + g.o.Augment
+	}
+	return s
+}
+
+// Options are the resolved settings.
+func (g *StyleGAN) Options() StyleGANOptions { return g.o }
+
+// Step makes one update of the generator and one of the discriminator, and those of the regularisers that are due.
+func (g *StyleGAN) Step(st *Step) error {
+	due := func(weight float64, every int) bool { return weight > 0 && st.Progress.Step%int64(every) == 0 }
+	total := st.Scope.Zeros([]int64{}, torch.Options{Device: g.device}) // of the generator's terms, with gains
+	if err := st.Sub(func(st *Step) error { return g.stepGenerator(st, total) }); err != nil {
+		return err
+	}
+	if due(g.o.PLWeight, g.o.PLEvery) {
+		if err := st.Sub(func(st *Step) error { return g.stepPathLength(st, total) }); err != nil {
+			return err
+		}
+	}
+	st.Report("total", total)
+	real, err := st.Real()
+	if err != nil {
+		return err
+	}
+	if err = st.Sub(func(st *Step) error { return g.stepCritic(st, st.Scope.Use(real)) }); err != nil {
+		return err
+	}
+	if due(g.o.Gamma, g.o.R1Every) {
+		if err = st.Sub(func(st *Step) error { return g.stepR1(st, st.Scope.Use(real)) }); err != nil {
+			return err
+		}
+	}
+	if g.ema != nil {
+		g.ema.Update(optim.HalfLife(float64(g.o.Batch), g.o.EMAKimg, float64(st.Progress.Images), g.o.EMARamp))
+	}
+	return nil
+}
+
+func (g *StyleGAN) stepGenerator(st *Step, total *torch.Tensor) error {
+	images := g.generator.Synthesis.Forward(g.styles(st, int64(g.o.Batch), true), models.RandomNoise(st.Noise))
+	loss := NonSaturatingGenerator(g.judge(st, images))
+	st.Report("G", loss)
+	if a := g.o.Term.Apply(st.Progress, images); a.Loss != nil {
+		st.Report("tigas_loss", a.Loss.Detach())
+		st.Report("score", a.Score)
+		loss = loss.Add(a.Loss)
+	}
+	torch.NoGrad(func() { total.Add_(loss) })
+	_, err := g.g.step(st, loss)
+	return err
+}
+
+func (g *StyleGAN) stepPathLength(st *Step, total *torch.Tensor) error {
+	ws := g.styles(st, int64(max(1, g.o.Batch/g.o.PLShrink)), false)
+	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
+	noise := st.Scope.Randn(st.Noise, images.Shape(), torch.Options{Device: g.device})
+	penalty, mean := PathLengthPenalty(images, ws, noise, st.Scope.Use(g.pathMean))
+	torch.NoGrad(func() { g.pathMean.Copy_(mean) })
+	st.Report("path_loss", penalty.MulScalar(g.o.PLWeight))
+	st.Report("path_length", mean)
+	loss := penalty.MulScalar(g.o.PLWeight * float64(g.o.PLEvery))
+	torch.NoGrad(func() { total.Add_(loss) })
+	// Biases do not change how steep the images are.
+	_, err := g.g.stepPartly(st, loss)
+	return err
+}
+
+func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
+	var fake *torch.Tensor
+	torch.NoGrad(func() {
+		fake = g.generator.Synthesis.Forward(g.styles(st, real.Size(0), false), models.RandomNoise(st.Noise))
+	})
+	dReal, dFake := g.judge(st, real), g.judge(st, fake)
+	loss := NonSaturatingCritic(dReal, dFake)
+	st.Report("D", loss)
+	st.Report("scores_real", dReal.Mean())
+	st.Report("scores_fake", dFake.Mean())
+	_, err := g.d.step(st, loss)
+	return err
+}
+
+func (g *StyleGAN) stepR1(st *Step, real *torch.Tensor) error {
+	penalty := R1Penalty(func(x *torch.Tensor) *torch.Tensor { return g.judge(st, x) }, real, g.o.Gamma)
+	st.Report("r1", penalty)
+	_, err := g.d.stepPartly(st, penalty.MulScalar(float64(g.o.R1Every))) // as for path length
+	return err
+}
+
+// styles draws latents and maps them to styles [N, L, D], with mixing. Those of the generator's own step move the mean style.
+func (g *StyleGAN) styles(st *Step, n int64, average bool) *torch.Tensor {
+	net := g.generator
+	z := st.Scope.Randn(st.Noise, []int64{n, net.LatentDim()}, torch.Options{Device: g.device})
+	w := net.Mapping.Forward(z)
+	if average {
+		net.Mapping.UpdateAverage(w.Detach(), styleAverageDecay)
+	}
+	ws := net.Synthesis.Broadcast(w)
+	if g.o.Mixing == 0 {
+		return ws
+	}
+	z = st.Scope.Randn(st.Noise, []int64{n, net.LatentDim()}, torch.Options{Device: g.device})
+	cut := models.RandomCuts(st.Scope, st.Noise, 1, net.Synthesis.NumStyles(), g.o.Mixing, g.device)
+	return models.MixStyles(ws, net.Synthesis.Broadcast(net.Mapping.Forward(z)), cut)
+}
+
+// judge is the discriminator's output for images as it sees them.
+func (g *StyleGAN) judge(st *Step, images *torch.Tensor) *torch.Tensor {
+	return g.critic.Forward(g.aug.Apply(images, st.Noise))
+}
+
+// LatentShape is [Latent].
+func (g *StyleGAN) LatentShape() []int64 { return []int64{g.generator.LatentDim()} }
+
+// Sample returns images [N, 3, H, W] from the averaged generator, or from the trained one without average, with constant
+// noise and without truncation.
+func (g *StyleGAN) Sample(latents *torch.Tensor) *torch.Tensor {
+	net := g.average
+	if net == nil {
+		net = g.generator
+	}
+	return (&StyleSampler{Trunc: 1, Cutoff: -1, net: net}).Sample(latents)
+}
+
+// Tensors are the weights by name: G.…, D.… and G_ema.…, each with the names of the published checkpoints, and pl_mean.
+func (g *StyleGAN) Tensors() iter.Seq2[string, *torch.Tensor] {
+	nets := []namedNet{{"G", g.generator}, {"D", g.critic}}
+	if g.average != nil {
+		nets = append(nets, namedNet{"G_ema", g.average})
+	}
+	return func(yield func(string, *torch.Tensor) bool) {
+		for name, t := range named(nets...) {
+			if !yield(name, t) {
+				return
+			}
+		}
+		yield("pl_mean", g.pathMean)
+	}
+}
+
+// LearningRates are those of the two optimisers, corrected for the regularisers.
+func (g *StyleGAN) LearningRates() []NamedValue { return []NamedValue{g.g.lr(), g.d.lr()} }
+
+// StyleSampler draws pictures from a trained StyleGAN. Trunc and Cutoff may be changed.
+type StyleSampler struct {
+	Trunc  float64 // 1: none; nearer to 0 gives more usual pictures of less variety
+	Cutoff int64   // layers that are truncated, the coarse ones first; below 0: all
+
+	net *models.StyleGenerator
+}
+
+// LatentShape is [Latent].
+func (s *StyleSampler) LatentShape() []int64 { return []int64{s.net.LatentDim()} }
+
+// Sample is [StyleSampler.Synthesize] of [StyleSampler.Styles].
+func (s *StyleSampler) Sample(latents *torch.Tensor) *torch.Tensor {
+	return s.Synthesize(s.Styles(latents))
+}
+
+// Styles maps latents [N, Latent] to styles [N, L, D], truncated. Pictures change more evenly between two of them than
+// between two latents.
+func (s *StyleSampler) Styles(latents *torch.Tensor) (ws *torch.Tensor) {
+	torch.NoGrad(func() {
+		ws = s.net.Mapping.TruncateLayers(s.net.Synthesis.Broadcast(s.net.Mapping.Forward(latents)), s.Trunc, s.Cutoff)
+	})
+	return ws
+}
+
+// Synthesize makes images [N, 3, H, W] of styles, limited to [-1, 1], with constant noise.
+func (s *StyleSampler) Synthesize(ws *torch.Tensor) (images *torch.Tensor) {
+	torch.NoGrad(func() { images = s.net.Synthesis.Forward(ws, models.StyleNoise{}).Clamp(-1, 1) })
+	return images
+}
+
+// LoadStyleGAN builds the generator of a StyleGAN run in a sealed child of root and fills it from a snapshot's tensors: the
+// averaged weights G_ema.*, or G.* where there are none. It returns an error when they do not fit.
+func LoadStyleGAN(root *torch.Scope, o StyleGANOptions, tensors map[string]*torch.Tensor, d torch.Device) (*StyleSampler, error) {
+	b := nn.Builder{Scope: root.Child(), Device: d}
+	net, err := models.NewStyleGenerator(b, o.Net)
+	if err != nil {
+		return nil, err
+	}
+	b.Scope.Seal()
+	return &StyleSampler{Trunc: 1, Cutoff: -1, net: net}, load(net, tensors, "G_ema.", "G.")
+}
+
+var _ Family = (*StyleGAN)(nil)
