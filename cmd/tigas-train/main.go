@@ -69,7 +69,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s", flagError(err)).withHint("see %s --help", cmd.CommandPath())
 	})
-	root.AddCommand(newGAN(), newStyleGAN(), newVAE(), newDiffusion(), newSample(), newInterpolate(), newReconstruct(), newScore(), newDetector(), newDoctor(), newVersion())
+	root.AddCommand(newGAN(), newStyleGAN(), newVAE(), newDiffusion(), newSample(), newInterpolate(), newReconstruct(), newEval(), newScore(), newDetector(), newDoctor(), newVersion())
 	return root
 }
 

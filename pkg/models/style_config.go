@@ -10,13 +10,13 @@ import (
 
 // StyleConfig is the size of a StyleGAN2 pair. Zero values mean the defaults that are named here, those of the paper.
 type StyleConfig struct {
-	Resolution    int // height and width of the images: a power of two from 8 to 1024; no default
-	Latent        int // length of a latent vector z, 512
-	StyleDim      int // length of a style vector w, 512
-	MappingLayers int // layers from z to w, 8; StyleGAN2-ADA has 2 for small images
-	ChannelBase   int // feature maps at r x r: min(ChannelBase / r, ChannelMax); 32768, below 512 pixels 16384
-	ChannelMax    int // 512
-	MbstdGroup    int // images that share a minibatch standard deviation, 4
+	Resolution    int `json:"resolution"`   // height and width of the images: a power of two from 8 to 1024; no default
+	Latent        int `json:"latent"`       // length of a latent vector z, 512
+	StyleDim      int `json:"style_dim"`    // length of a style vector w, 512
+	MappingLayers int `json:"map_depth"`    // layers from z to w, 8; StyleGAN2-ADA has 2 for small images
+	ChannelBase   int `json:"channel_base"` // feature maps at r x r: min(ChannelBase / r, ChannelMax); 32768, below 512 pixels 16384
+	ChannelMax    int `json:"channel_max"`  // 512
+	MbstdGroup    int `json:"mbstd_group"`  // images that share a minibatch standard deviation, 4
 }
 
 // DemoStyleConfig is a pair that trains on two cores: 16 channels at the full size and twice as many at each half of it,

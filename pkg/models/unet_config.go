@@ -9,18 +9,18 @@ import (
 // UNetConfig is the size of a [UNet]. Zero values mean the defaults that are named here; the comments name diffusers'
 // setting where it has another name.
 type UNetConfig struct {
-	Resolution   int     // sample_size: height and width of the images; 2^(levels-1) divides it
-	Channels     []int   // block_out_channels: widths of the levels, the first one at full resolution, each next one at half
-	Blocks       int     // layers_per_block: residual blocks of a level on the way down, and one more on the way up; 2
-	Attention    []bool  // which levels have self-attention after each block (AttnDownBlock2D, AttnUpBlock2D); nil: none
-	HeadDim      int     // attention_head_dim: channels of an attention head; 0: one head with all channels (None)
-	MidAttention bool    // add_attention: self-attention between the two blocks at the bottom
-	Dropout      float64 // probability in the residual blocks, 0 to below 1
-	Groups       int     // norm_num_groups: groups of all norms; they divide each of the channels; 32
-	NormEps      float64 // norm_eps: what norms add to the variance; 1e-5
-	FlipSinToCos bool    // flip_sin_to_cos: cosines before sines in the embedding of the timestep
-	FreqShift    float64 // freq_shift: 1 spreads its frequencies over both ends of the range, 0 leaves the lower one out
-	PadFarSides  bool    // downsample_padding 0: halving pads right and bottom only, as TensorFlow does, not all around
+	Resolution   int     `json:"sample_size"`        // sample_size: height and width of the images; 2^(levels-1) divides it
+	Channels     []int   `json:"block_out_channels"` // widths of the levels, the first one at full resolution, each next one at half
+	Blocks       int     `json:"layers_per_block"`   // layers_per_block: residual blocks of a level on the way down, and one more on the way up; 2
+	Attention    []bool  `json:"attention"`          // which levels have self-attention after each block (AttnDownBlock2D, AttnUpBlock2D); nil: none
+	HeadDim      int     `json:"attention_head_dim"` // channels of an attention head; 0: one head with all channels (None)
+	MidAttention bool    `json:"add_attention"`      // add_attention: self-attention between the two blocks at the bottom
+	Dropout      float64 `json:"dropout"`            // probability in the residual blocks, 0 to below 1
+	Groups       int     `json:"norm_num_groups"`    // norm_num_groups: groups of all norms; they divide each of the channels; 32
+	NormEps      float64 `json:"norm_eps"`           // norm_eps: what norms add to the variance; 1e-5
+	FlipSinToCos bool    `json:"flip_sin_to_cos"`    // flip_sin_to_cos: cosines before sines in the embedding of the timestep
+	FreqShift    float64 `json:"freq_shift"`         // freq_shift: 1 spreads its frequencies over both ends of the range, 0 leaves the lower one out
+	PadFarSides  bool    `json:"pad_far_sides"`      // downsample_padding 0: halving pads right and bottom only, as TensorFlow does, not all around
 }
 
 // unetPreset is a size with a name.

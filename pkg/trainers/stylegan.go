@@ -189,7 +189,7 @@ func (g *StyleGAN) styles(st *Step, n int64, average bool) *torch.Tensor {
 	z := st.Scope.Randn(st.Noise, []int64{n, net.LatentDim()}, torch.Options{Device: g.device})
 	w := net.Mapping.Forward(z)
 	if average {
-		net.Mapping.UpdateAverage(w.Detach(), styleAverageDecay)
+		net.Mapping.UpdateAverage(w.Detach(), models.StyleAverageDecay)
 	}
 	ws := net.Synthesis.Broadcast(w)
 	if g.o.Mixing == 0 {

@@ -32,9 +32,6 @@ type StyleGANOptions struct {
 	Term tigas.Term `json:"-"` // the TIGAS term; its zero value is absent
 }
 
-// styleAverageDecay is how slowly the mean style follows, StyleGAN3's value; StyleGAN2-ADA has 0.995.
-const styleAverageDecay = 0.998
-
 // stylePreset is a row of StyleGAN2-ADA's table of configurations.
 type stylePreset struct {
 	name                    string

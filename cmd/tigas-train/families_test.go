@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"image"
+	"image/gif"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// shortRun trains a family for a few steps of the demo and returns its folder and what it said.
+func shortRun(t *testing.T, args ...string) (out, said string) {
+	t.Helper()
+	out = filepath.Join(t.TempDir(), args[0])
+	code, stdout, stderr := call(append(args, "--kimg", "0.05", "--batch", "8", "--grid", "2", "--threads", "1", "--seed", "1", "--out", out)...)
+	require.Equal(t, exitOK, code, stderr)
+	require.Equal(t, out+"\n", stdout)
+	return out, stderr
+}
+
+func lastTick(t *testing.T, run string) map[string]any {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(run, "log.jsonl"))
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	var tick map[string]any
+	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &tick))
+	return tick
+}
+
+func pngSize(t *testing.T, path string) image.Point {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	img, _, err := image.Decode(f)
+	require.NoError(t, err)
+	return img.Bounds().Size()
+}
+
+// Each family trains on nothing but its name, and everything that is done with a run works on what it leaves.
+func TestFamilies(t *testing.T) {
+	for _, c := range []struct {
+		args   []string
+		terms  []string
+		sample []string // flags of sample that are the family's own
+	}{
+		{[]string{"gan", "--ngf", "4", "--ndf", "4"}, []string{"D", "gp", "G"}, nil},
+		{[]string{"stylegan", "--channel-max", "8", "--tigas-warmup", "0"}, []string{"D", "G", "tigas_loss", "score"}, []string{"--trunc", "0.7"}},
+		{[]string{"vae", "--width", "4", "--tigas-warmup", "0"}, []string{"recon", "kl", "tigas", "score"}, nil},
+		{[]string{"diffusion", "--sample-steps", "3"}, []string{"mse", "x0_clipped", "lr_net"}, []string{"--sampler", "ddim", "--steps", "4"}},
+	} {
+		name := c.args[0]
+		t.Run(name, func(t *testing.T) {
+			run, said := shortRun(t, c.args...)
+			require.Contains(t, said, "TIGAS (linear, detector embedded", "the term is on by default")
+			tick := lastTick(t, run)
+			for _, term := range append(c.terms, "total") {
+				require.Contains(t, tick, term)
+			}
+			dir := t.TempDir()
+			grid := filepath.Join(dir, "grid.png")
+			draw := func(args ...string) []byte {
+				code, _, stderr := call(append([]string{"sample", run, "--n", "4", "--out", grid, "--threads", "1"}, args...)...)
+				require.Equal(t, exitOK, code, stderr)
+				file, err := os.ReadFile(grid)
+				require.NoError(t, err)
+				return file
+			}
+			plain := draw(c.sample...)
+			require.Equal(t, plain, draw(c.sample...), "a seed gives the same pictures")
+			if c.sample != nil {
+				require.NotEqual(t, plain, draw(), "%v has no effect", c.sample)
+			}
+			for family, flag := range map[string]string{"stylegan": "--trunc=0.7", "diffusion": "--steps=4"} {
+				if family != name {
+					code, _, stderr := call("sample", run, "--out", grid, flag)
+					require.Equal(t, exitUsage, code, stderr)
+					require.Contains(t, stderr, "runs of "+family)
+				}
+			}
+
+			walk := filepath.Join(dir, "walk.gif")
+			code, stdout, stderr := call("interpolate", run, "--frames", "5", "--walks", "2", "--keys", "2", "--out", walk, "--threads", "1")
+			require.Equal(t, exitOK, code, stderr)
+			require.Equal(t, walk+"\n", stdout)
+			f, err := os.Open(walk)
+			require.NoError(t, err)
+			defer f.Close()
+			g, err := gif.DecodeAll(f)
+			require.NoError(t, err)
+			require.Len(t, g.Image, 5)
+			require.Equal(t, image.Pt(256, 128), g.Image[0].Bounds().Size())
+			frames := filepath.Join(dir, "frames")
+			code, _, stderr = call("interpolate", run, "--frames", "2", "--out", frames, "--threads", "1")
+			require.Equal(t, exitOK, code, stderr)
+			require.Equal(t, image.Pt(32, 32), pngSize(t, filepath.Join(frames, "frame00001.png")))
+
+			both := filepath.Join(dir, "both.png")
+			picture := filepath.Join(run, "samples", "reals.png")
+			code, stdout, stderr = call("reconstruct", run, picture, picture, "--out", both, "--threads", "1")
+			if name == "vae" {
+				require.Equal(t, exitOK, code, stderr)
+				require.Equal(t, 2, strings.Count(stdout, picture+"\n"))
+				require.FileExists(t, both)
+				require.FileExists(t, filepath.Join(run, "samples", "recon000000.png"))
+			} else {
+				require.Equal(t, exitUsage, code, stderr)
+				require.Contains(t, stderr, "no encoder")
+			}
+
+			code, stdout, stderr = call("eval", run, "--n", "70", "--json", "--threads", "1")
+			require.Equal(t, exitOK, code, stderr)
+			var e evaluation
+			require.NoError(t, json.Unmarshal([]byte(stdout), &e))
+			require.Greater(t, e.Distance, 1.0, "hardly trained")
+			require.Equal(t, []int{70, 70}, []int{e.Samples, e.Pictures})
+			require.Greater(t, *e.Real, 0.9, "the embedded detector knows the demo pictures")
+		})
+	}
+}
+
+// The recipe's warnings: large weights, and for diffusion early timesteps. A VAE with means says what its beta amounts to.
+func TestFamiliesWarn(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"stylegan", "--channel-max", "8", "--tigas-weight", "0.5"}, "--tigas-weight 0.5 is large"},
+		{[]string{"vae", "--width", "4", "--tigas-weight", "1"}, "--tigas-weight 1 is large"},
+		{[]string{"vae", "--width", "4", "--latent", "32", "--reduction", "mean"}, "effective beta 96"},
+		{[]string{"diffusion", "--sample-steps", "2", "--tigas-weight", "0.2"}, "--tigas-weight 0.2 is large"},
+		{[]string{"diffusion", "--sample-steps", "2", "--tigas-max-timestep", "900"}, "--tigas-max-timestep 900 of 1000"},
+	} {
+		_, said := shortRun(t, c.args...)
+		require.Contains(t, said, c.want)
+	}
+}
