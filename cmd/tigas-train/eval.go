@@ -114,7 +114,7 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 	if err != nil {
 		return r, err
 	}
-	if err = e.sampling.apply(m.model, e.seed); err != nil {
+	if err = e.sampling.apply(root, m.model, e.seed); err != nil {
 		return r, err
 	}
 	size := m.config.Data.Resolution

@@ -86,7 +86,7 @@ func (o *interpolation) run(path string) error {
 		if err != nil {
 			return err
 		}
-		if err = o.sampling.apply(m.model, o.seed); err != nil {
+		if err = o.sampling.apply(root, m.model, o.seed); err != nil {
 			return err
 		}
 		columns := columnsOf(o.walks)

@@ -79,7 +79,7 @@ func sample(path, out string, n, columns int, seed int64, sampling samplingFlags
 		if err != nil {
 			return err
 		}
-		if err = sampling.apply(m.model, seed); err != nil {
+		if err = sampling.apply(root, m.model, seed); err != nil {
 			return err
 		}
 		noise, err := root.NewGenerator(torch.CPU, seed)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
@@ -25,7 +26,7 @@ func (s *samplingFlags) register(f *pflag.FlagSet) {
 }
 
 // apply sets a model up, and refuses flags of another family.
-func (s *samplingFlags) apply(m trainers.Sampler, seed int64) error {
+func (s *samplingFlags) apply(root *torch.Scope, m trainers.Sampler, seed int64) (err error) {
 	style, diffusion := []string{"trunc", "trunc-cutoff"}, []string{"sampler", "steps", "eta"}
 	switch m := m.(type) {
 	case *trainers.StyleSampler:
@@ -35,7 +36,9 @@ func (s *samplingFlags) apply(m trainers.Sampler, seed int64) error {
 		}
 		style = nil
 	case *trainers.DenoisingSampler:
-		m.Seed = seed
+		if m.Noise, err = root.NewGenerator(torch.CPU, seed+1); err != nil { // not that of the latents
+			return err
+		}
 		if s.given("sampler") {
 			m.Sampling.Method = s.sampling.Method
 			if m.Sampling.Method == "ddpm" && !s.given("steps") {

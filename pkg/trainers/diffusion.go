@@ -203,7 +203,7 @@ func (d *Diffusion) sampler() *DenoisingSampler {
 	if net == nil {
 		net = d.net
 	}
-	return &DenoisingSampler{Sampling: d.o.Sampling, o: d.o, noise: d.noise, net: net}
+	return &DenoisingSampler{Sampling: d.o.Sampling, o: d.o, schedule: d.noise, net: net}
 }
 
 // Tensors are the weights by name: net.… and net_ema.…, each with the names of diffusers' UNet2DModel.
@@ -217,14 +217,15 @@ func (d *Diffusion) Tensors() iter.Seq2[string, *torch.Tensor] {
 // LearningRates is that of the optimiser.
 func (d *Diffusion) LearningRates() []NamedValue { return []NamedValue{d.l.lr()} }
 
-// DenoisingSampler draws pictures from a trained diffusion model. Sampling and Seed may be changed.
+// DenoisingSampler draws pictures from a trained diffusion model. Sampling and Noise may be changed.
 type DenoisingSampler struct {
 	Sampling Sampling
-	Seed     int64 // of the noise that DDPM, and DDIM with eta above 0, add on the way
+	// Noise is what DDPM, and DDIM with eta above 0, add on the way, a generator of the CPU. nil: the same for each call.
+	Noise *torch.Generator
 
-	o     DiffusionOptions
-	noise *sched.Noise
-	net   *models.UNet
+	o        DiffusionOptions
+	schedule *sched.Noise
+	net      *models.UNet
 }
 
 // Timesteps is T, the largest number of steps of sampling.
@@ -241,12 +242,12 @@ func (s *DenoisingSampler) Sample(latents *torch.Tensor) *torch.Tensor {
 	if err := s.Sampling.Validate(s.o.Timesteps); err != nil {
 		panic(&torch.Error{Op: "trainers.Sample", Msg: err.Error()})
 	}
-	d := DiffusionSampler{Denoiser: s.net.Forward, Prediction: s.o.Predict, Noise: s.noise, Method: s.Sampling.Method,
+	d := DiffusionSampler{Denoiser: s.net.Forward, Prediction: s.o.Predict, Noise: s.schedule, Method: s.Sampling.Method,
 		Steps: s.Sampling.Steps, Eta: s.Sampling.Eta, Clip: true}
-	var g *torch.Generator
-	if d.Stochastic() {
+	g := s.Noise
+	if g == nil && d.Stochastic() {
 		var err error
-		if g, err = latents.Scope().NewGenerator(torch.CPU, s.Seed); err != nil {
+		if g, err = latents.Scope().NewGenerator(torch.CPU, 0); err != nil {
 			panic(err)
 		}
 	}
@@ -266,7 +267,7 @@ func LoadDiffusion(root *torch.Scope, o DiffusionOptions, tensors map[string]*to
 	if err != nil {
 		return nil, err
 	}
-	return &DenoisingSampler{Sampling: o.Sampling, o: o, noise: noise, net: net}, load(net, tensors, "net_ema.", "net.")
+	return &DenoisingSampler{Sampling: o.Sampling, o: o, schedule: noise, net: net}, load(net, tensors, "net_ema.", "net.")
 }
 
 var _ Family = (*Diffusion)(nil)

@@ -3,7 +3,7 @@
 
 Run with any PyTorch from 1.13 on: python3 make_gan.py > gan.json
 The DCGAN pair is that of PyTorch's examples, the ResNet pair that of Mimicry's WGAN-GP. Weights and inputs are a formula
-that the Go test repeats, so only results are stored.
+that the Go test repeats, so only results are stored. The networks are also those of bench/reference.
 """
 import json
 import math
@@ -43,10 +43,10 @@ def norm(name, c):
 
 
 class DCG(nn.Module):
-    def __init__(self, r):
+    def __init__(self, r, latent=LATENT, width=WIDTH):
         super().__init__()
-        w = WIDTH * r // 8
-        l = [nn.ConvTranspose2d(LATENT, w, 4, 1, 0, bias=False), nn.BatchNorm2d(w), nn.ReLU(True)]
+        w = width * r // 8
+        l = [nn.ConvTranspose2d(latent, w, 4, 1, 0, bias=False), nn.BatchNorm2d(w), nn.ReLU(True)]
         for _ in range(int(math.log2(r)) - 3):
             l += [nn.ConvTranspose2d(w, w // 2, 4, 2, 1, bias=False), nn.BatchNorm2d(w // 2), nn.ReLU(True)]
             w //= 2
@@ -57,9 +57,9 @@ class DCG(nn.Module):
 
 
 class DCD(nn.Module):
-    def __init__(self, r, n):
+    def __init__(self, r, n, width=WIDTH):
         super().__init__()
-        w, bias = WIDTH, n != "batch"
+        w, bias = width, n != "batch"
         l = [nn.Conv2d(3, w, 4, 2, 1, bias=bias), nn.LeakyReLU(0.2)]
         for _ in range(int(math.log2(r)) - 3):
             l += [nn.Conv2d(w, 2 * w, 4, 2, 1, bias=bias), *norm(n, 2 * w), nn.LeakyReLU(0.2)]
@@ -170,15 +170,20 @@ def results(m, x, train):
     }
 
 
-out = []
-for arch, G, D in (("dcgan", DCG, DCD), ("resnet", ResG, ResD)):
-    for r in (32, 64, 128):
-        z = torch.from_numpy(numbers(50, BATCH * LATENT)).float().reshape(BATCH, LATENT)
-        x = torch.from_numpy(numbers(51, BATCH * 3 * r * r)).float().reshape(BATCH, 3, r, r)
-        for n in ("none", "batch", "layer") if r == 32 else ("none",):
-            for train in (True, False) if n == "batch" else (True,):
-                out.append(json.dumps({
-                    "arch": arch, "resolution": r, "norm": n, "train": train,
-                    "generator": results(G(r), z.clone(), train), "critic": results(D(r, n), x.clone(), train),
-                }))
-print("[" + ",\n".join(out) + "]")
+def main():
+    out = []
+    for arch, G, D in (("dcgan", DCG, DCD), ("resnet", ResG, ResD)):
+        for r in (32, 64, 128):
+            z = torch.from_numpy(numbers(50, BATCH * LATENT)).float().reshape(BATCH, LATENT)
+            x = torch.from_numpy(numbers(51, BATCH * 3 * r * r)).float().reshape(BATCH, 3, r, r)
+            for n in ("none", "batch", "layer") if r == 32 else ("none",):
+                for train in (True, False) if n == "batch" else (True,):
+                    out.append(json.dumps({
+                        "arch": arch, "resolution": r, "norm": n, "train": train,
+                        "generator": results(G(r), z.clone(), train), "critic": results(D(r, n), x.clone(), train),
+                    }))
+    print("[" + ",\n".join(out) + "]")
+
+
+if __name__ == "__main__":
+    main()

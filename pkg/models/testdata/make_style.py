@@ -259,7 +259,8 @@ def main():
     out = []
     for r in (8, 16, 32):
         out.append(json.dumps({
-            "resolution": r, "generator": results(G(r), tensor(50, 3, TESTED.latent)), "discriminator": results(D(r), tensor(51, 4, 3, r, r)),
+            "resolution": r, "generator": results(G(r), tensor(50, 3, TESTED.latent)),
+            "discriminator": results(D(r), tensor(51, 4, 3, r, r)),
         }))
     print("[" + ",\n".join(out) + "]")
 
