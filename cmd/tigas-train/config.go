@@ -43,6 +43,8 @@ type loadedRun struct {
 	file   string // the snapshot
 	config runConfig
 	model  trainers.Sampler
+	size   int // height and width of its pictures
+	batch  int // of its training, which fits in memory
 	device torch.Device
 }
 
@@ -62,12 +64,16 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 	}
 	switch c := l.config; {
 	case c.GAN != nil:
+		l.size, l.batch = c.GAN.Resolution, c.GAN.Batch
 		l.model, err = trainers.LoadGAN(root, *c.GAN, tensors, device)
 	case c.StyleGAN != nil:
+		l.size, l.batch = c.StyleGAN.Net.Resolution, c.StyleGAN.Batch
 		l.model, err = trainers.LoadStyleGAN(root, *c.StyleGAN, tensors, device)
 	case c.VAE != nil:
+		l.size, l.batch = c.VAE.Resolution, c.VAE.Batch
 		l.model, err = trainers.LoadVAE(root, *c.VAE, tensors, device)
 	case c.Diffusion != nil:
+		l.size, l.batch = c.Diffusion.Resolution, c.Diffusion.Batch
 		l.model, err = trainers.LoadDiffusion(root, *c.Diffusion, tensors, device)
 	default:
 		err = fmt.Errorf("got a run of the command %q vs gan, stylegan, vae or diffusion", c.Command)
@@ -77,6 +83,9 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 	}
 	return l, nil
 }
+
+// part is how many pictures are drawn at once: a thousand would need the memory of a thousand.
+func (l *loadedRun) part() int { return min(64, max(1, l.batch)) }
 
 // findSnapshot returns the newest snapshot of a run folder; a file is one itself.
 func findSnapshot(path string) (string, error) {

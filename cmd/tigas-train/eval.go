@@ -104,7 +104,7 @@ func (r evaluation) print(w io.Writer, asJSON bool) error {
 	return err
 }
 
-// evalBatch is how many pictures are in memory at once.
+// evalBatch is how many real pictures are in memory at once.
 const evalBatch = 64
 
 func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, path string, device torch.Device) (r evaluation, err error) {
@@ -114,10 +114,10 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 	if err != nil {
 		return r, err
 	}
-	if err = e.sampling.apply(root, m.model, e.seed); err != nil {
+	if err = e.sampling.apply(root, m, e.seed); err != nil {
 		return r, err
 	}
-	size := m.config.Data.Resolution
+	size := m.size
 	set, err := e.pictures(m.config.Data)
 	if err != nil {
 		return r, err
@@ -134,7 +134,12 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 	if err != nil {
 		return r, err
 	}
-	loader, err := data.NewLoader(set, data.LoaderOptions{Batch: evalBatch, Transform: data.Transform{Resolution: size}})
+	crop, err := data.ParseCrop(m.config.Data.Crop)
+	if err != nil {
+		return r, coded(exitSnapshot, err)
+	}
+	transform := data.Transform{Resolution: size, Crop: crop, Mirror: m.config.Data.Mirror} // as it was trained
+	loader, err := data.NewLoader(set, data.LoaderOptions{Batch: evalBatch, Transform: transform})
 	if err != nil {
 		return r, coded(exitData, err)
 	}
@@ -158,12 +163,12 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 			break
 		}
 	}
-	for done := 0; done < e.n; done += evalBatch {
+	for done := 0; done < e.n; done += m.part() {
 		if ctx.Err() != nil {
 			return r, &hinted{code: exitInterrupt, err: fmt.Errorf("interrupted after %d of %d samples", done, e.n)}
 		}
 		err = root.Scoped(func(s *torch.Scope) error {
-			z := trainers.DrawLatents(s, m.model, noise, min(evalBatch, e.n-done), device)
+			z := trainers.DrawLatents(s, m.model, noise, min(m.part(), e.n-done), device)
 			fake.add(m.model.Sample(z), features, detector)
 			return nil
 		})
@@ -224,5 +229,5 @@ func (e *evalCommand) detector(ctx context.Context, console *monitor.Console, s 
 	if model == "none" {
 		return nil, nil
 	}
-	return openDetector(ctx, console, s, model, m.config.Data.demo(), tigas.OpenOptions{Device: d, Height: m.config.Data.Resolution})
+	return openDetector(ctx, console, s, model, m.config.Data.demo(), tigas.OpenOptions{Device: d, Height: m.size})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"image"
 	"image/gif"
@@ -134,9 +135,51 @@ func TestFamiliesWarn(t *testing.T) {
 		{[]string{"vae", "--width", "4", "--tigas-weight", "1"}, "--tigas-weight 1 is large"},
 		{[]string{"vae", "--width", "4", "--latent", "32", "--reduction", "mean"}, "effective beta 96"},
 		{[]string{"diffusion", "--sample-steps", "2", "--tigas-weight", "0.2"}, "--tigas-weight 0.2 is large"},
-		{[]string{"diffusion", "--sample-steps", "2", "--tigas-max-timestep", "900"}, "--tigas-max-timestep 900 of 1000"},
+		{[]string{"diffusion", "--sample-steps", "2", "--tigas-max-timestep", "900"}, "--tigas-max-timestep 900: so early"},
 	} {
 		_, said := shortRun(t, c.args...)
 		require.Contains(t, said, c.want)
+	}
+}
+
+// A snapshot whose header says something else than its tensors is refused in one line.
+func TestSnapshotsThatLie(t *testing.T) {
+	run, _ := shortRun(t, "diffusion", "--sample-steps", "2")
+	vae, _ := shortRun(t, "vae", "--width", "4")
+	for _, c := range []struct {
+		run, old, lie string
+	}{
+		{run, `"predict":"v"`, `"predict":"w"`},
+		{run, `"resolution":32`, `"resolution":64`},
+		{run, `"sample_size":32`, `"sample_size":33`},
+		{run, `"norm_num_groups":`, `"norm_num_groups":7`},
+		{run, `"timesteps":1000`, `"timesteps":-1`},
+		{vae, `"width":4`, `"width":8`},
+		{vae, `"latent":64`, `"latent":63`},
+		{vae, `"vae":{`, `"vqvae":{`},
+	} {
+		path, err := filepath.Glob(filepath.Join(c.run, "snapshots", "*.safetensors"))
+		require.NoError(t, err)
+		file, err := os.ReadFile(path[0])
+		require.NoError(t, err)
+		// The configuration is a JSON text in the JSON header: quotes are escaped, and the header's length comes first.
+		n := int(binary.LittleEndian.Uint64(file))
+		escape := func(s string) string { return strings.ReplaceAll(s, `"`, `\"`) }
+		header := string(file[8 : 8+n])
+		require.Contains(t, header, escape(c.old))
+		header = strings.ReplaceAll(header, escape(c.old), escape(c.lie))
+		changed := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+		changed = append(append(changed, header...), file[8+n:]...)
+		lying := filepath.Join(t.TempDir(), "lie.safetensors")
+		require.NoError(t, os.WriteFile(lying, changed, 0o644))
+		for _, command := range []string{"sample", "interpolate", "eval"} {
+			args := []string{command, lying, "--threads", "1"}
+			if command != "eval" {
+				args = append(args, "--out", filepath.Join(t.TempDir(), "out"))
+			}
+			code, _, stderr := call(args...)
+			require.Equal(t, exitSnapshot, code, "%s %s: %s", command, c.lie, stderr)
+			require.NotContains(t, stderr, "goroutine")
+		}
 	}
 }

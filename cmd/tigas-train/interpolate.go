@@ -44,6 +44,12 @@ folder. A StyleGAN walks through styles, the others through latents.`,
 					return usagef("--%s: got %d vs %d to %d", f.flag, f.v, f.lo, f.hi)
 				}
 			}
+			if err := noZero(cmd.Flags(), "fps"); err != nil {
+				return err
+			}
+			if _, err := monitor.NewAnimation(monitor.AnimationOptions{FPS: o.fps}); err != nil {
+				return usagef("--fps: %s", err)
+			}
 			if ext := filepath.Ext(o.out); o.out == "" || ext != "" && !strings.EqualFold(ext, ".gif") {
 				return usagef("--out: got %q vs a .gif file or a folder", o.out)
 			}
@@ -68,6 +74,9 @@ folder. A StyleGAN walks through styles, the others through latents.`,
 	return cmd
 }
 
+// mostPixels is the largest width of an animation.
+const mostPixels = 4096
+
 func (o *interpolation) run(path string) error {
 	device, err := o.sys.start()
 	if err != nil {
@@ -86,27 +95,36 @@ func (o *interpolation) run(path string) error {
 		if err != nil {
 			return err
 		}
-		if err = o.sampling.apply(root, m.model, o.seed); err != nil {
+		if err = o.sampling.apply(root, m, o.seed); err != nil {
 			return err
 		}
-		columns := columnsOf(o.walks)
+		if d, ok := m.model.(*trainers.DenoisingSampler); ok && (d.Sampling.Method != trainers.MethodDDIM || d.Sampling.Eta > 0) {
+			if o.sampling.given("sampler") || o.sampling.given("eta") {
+				return usagef("--sampler, --eta: new noise in every picture would flicker: interpolate has ddim with eta 0 only")
+			}
+			d.Sampling.Method, d.Sampling.Eta = trainers.MethodDDIM, 0
+		}
+		columns := monitor.Columns(o.walks)
 		scale := o.scale
 		if scale == 0 {
-			scale = max(1, (255+m.config.Data.Resolution*columns)/(m.config.Data.Resolution*columns))
+			scale = max(1, (255+m.size*columns)/(m.size*columns))
+		}
+		if side := scale * m.size * columns; side > mostPixels {
+			return usagef("--scale, --walks: got pictures %d pixels wide vs at most %d", side, mostPixels)
 		}
 		a, err := monitor.NewAnimation(monitor.AnimationOptions{FPS: o.fps, Scale: scale})
 		if err != nil {
-			return usagef("--fps: %s", err)
+			return err
 		}
 		walks, draw, err := o.path(root, m)
 		if err != nil {
 			return err
 		}
-		r := m.config.Data.Resolution
+		r := m.size
 		h, w := r*((o.walks+columns-1)/columns), r*columns
 		for first := 0; first < o.frames; {
 			// Some frames at once, so that the device has work, but not all, which may not fit.
-			n := min(max(1, 64/o.walks), o.frames-first)
+			n := min(max(1, m.part()/o.walks), o.frames-first)
 			var pix []byte
 			err := root.Scoped(func(s *torch.Scope) error {
 				var at []*torch.Tensor
@@ -123,7 +141,7 @@ func (o *interpolation) run(path string) error {
 				return err
 			}
 			for i := range n {
-				frame := mosaic(pix[i*o.walks*3*r*r:], o.walks, r, columns)
+				frame := monitor.Mosaic(pix[i*o.walks*3*r*r:], o.walks, r, r, columns)
 				if toGIF {
 					err = a.Add(frame, 1, h, w)
 				} else {
@@ -157,38 +175,10 @@ func (o *interpolation) path(root *torch.Scope, m *loadedRun) (walks []*torch.Te
 	for range o.walks {
 		keys := trainers.DrawLatents(root, m.model, noise, o.keys, m.device)
 		if isStyle {
-			walks = append(walks, trainers.StyleWalk(style.Styles(keys), o.frames, nil))
+			walks = append(walks, trainers.StyleWalk(style.Styles(keys), o.frames))
 			continue
 		}
-		walks = append(walks, trainers.LatentWalk(keys, o.frames, nil))
+		walks = append(walks, trainers.LatentWalk(keys, o.frames))
 	}
 	return walks, draw, nil
-}
-
-// columnsOf is the number of columns of a mosaic of n pictures, as square as possible.
-func columnsOf(n int) int {
-	c := 1
-	for c*c < n {
-		c++
-	}
-	return c
-}
-
-// mosaic puts n planar pictures [3, r, r] beside each other without a border; places without a picture are white.
-func mosaic(pix []byte, n, r, columns int) []byte {
-	rows := (n + columns - 1) / columns
-	w, h := r*columns, r*rows
-	out := make([]byte, 3*w*h)
-	for i := range out {
-		out[i] = 255
-	}
-	for i := range n {
-		x, y := i%columns*r, i/columns*r
-		for c := range 3 {
-			for row := range r {
-				copy(out[c*w*h+(y+row)*w+x:][:r], pix[(i*3+c)*r*r+row*r:][:r])
-			}
-		}
-	}
-	return out
 }

@@ -75,7 +75,7 @@ func reconstruct(run string, pictures []string, out string, sys systemFlags) (er
 			return (&hinted{code: exitUsage, err: fmt.Errorf("%s is a run of %s, which has no encoder", run, m.config.Command)}).
 				withHint("tigas-train vae trains one that has")
 		}
-		r := m.config.Data.Resolution
+		r := m.size
 		var grid []byte
 		for _, p := range pictures {
 			pix, err := loadSquare(p, r)

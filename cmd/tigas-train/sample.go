@@ -79,19 +79,18 @@ func sample(path, out string, n, columns int, seed int64, sampling samplingFlags
 		if err != nil {
 			return err
 		}
-		if err = sampling.apply(root, m.model, seed); err != nil {
+		if err = sampling.apply(root, m, seed); err != nil {
 			return err
 		}
 		noise, err := root.NewGenerator(torch.CPU, seed)
 		if err != nil {
 			return err
 		}
-		r := m.config.Data.Resolution
+		r := m.size
 		var pix []byte
 		for done := 0; done < n; {
-			// In parts: a thousand pictures at once would need the memory of a thousand. Latents come one after the
-			// other, so picture i is the same for every --n.
-			k := min(64, n-done)
+			// Latents come one after the other, so picture i is the same for every --n.
+			k := min(m.part(), n-done)
 			var part []byte
 			err = root.Scoped(func(s *torch.Scope) error {
 				part = trainers.Pixels(m.model.Sample(trainers.DrawLatents(s, m.model, noise, k, device)))

@@ -34,8 +34,8 @@ func newStyleGAN() *cobra.Command {
 averaged generator; plus a weight times 1 - mean(score) of a frozen TIGAS detector on the
 generator's pictures. --cfg chooses settings, other flags change single ones. Without --data it
 trains on procedural demo pictures, with the detector that is part of the program; the
-defaults are then --latent 64 --style-dim 64 --channel-base 1024 --channel-max 64 --batch 16 --gamma 0.05
---ema-kimg 2 --kimg 60 --threads 1.`,
+defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at the full size) --channel-max 64
+--batch 16 --gamma 1 --g-lr 0.01 --d-lr 0.01 --ema-kimg 2 --kimg 60 --threads 1, which two cores finish in about ten minutes.`,
 		Example: `  tigas-train stylegan --tigas-weight 0.1
   tigas-train stylegan --data faces/ --resolution 256 --gamma auto --tigas-weight 0.1 --out runs/style
   tigas-train stylegan --data faces/ --resolution 256 --cfg paper256 --aug color,translation,cutout --device cuda
@@ -44,13 +44,20 @@ defaults are then --latent 64 --style-dim 64 --channel-base 1024 --channel-max 6
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f := cmd.Flags()
-			if t.data.demo() {
+			if err := noZero(f, "g-lr", "d-lr", "beta2", "batch", "latent", "style-dim", "map-depth", "channel-base",
+				"channel-max", "mbstd-group"); err != nil {
+				return err
+			}
+			switch {
+			case t.data.demo() && f.Changed("cfg"):
+				preset(f, "kimg", 60)
+			case t.data.demo():
 				small := models.DemoStyleConfig(t.data.Resolution)
-				preset(f, "latent", small.Latent, "style-dim", small.StyleDim, "channel-base", max(small.ChannelBase, t.data.Resolution),
-					"channel-max", small.ChannelMax, "batch", 16, "gamma", 0.05, "ema-kimg", 2, "kimg", 60)
+				preset(f, "latent", small.Latent, "style-dim", small.StyleDim, "channel-base", small.ChannelBase,
+					"channel-max", small.ChannelMax, "batch", 16, "gamma", 1, "g-lr", 0.01, "d-lr", 0.01, "ema-kimg", 2, "kimg", 60)
 				t.oneThread()
 			}
-			o, err := s.options(f, t.data.demo(), t.data.Resolution)
+			o, err := s.options(f, t.data.Resolution)
 			if err != nil {
 				return err
 			}
@@ -68,6 +75,7 @@ defaults are then --latent 64 --style-dim 64 --channel-base 1024 --channel-max 6
 	t.registerData(f, "a power of two from 8 to 1024")
 	s.register(f)
 	t.registerRun(f, &s.batch, 0.1)
+	f.Lookup("batch").Usage += " (default by --cfg)"
 	return cmd
 }
 
@@ -94,7 +102,7 @@ func (s *styleFlags) register(f *pflag.FlagSet) {
 }
 
 // options are those of the preset with the flags that were given, or that the demo sets.
-func (s *styleFlags) options(f *pflag.FlagSet, demo bool, resolution int) (trainers.StyleGANOptions, error) {
+func (s *styleFlags) options(f *pflag.FlagSet, resolution int) (trainers.StyleGANOptions, error) {
 	o, err := trainers.StylePreset(s.preset, resolution, s.batch)
 	if err != nil {
 		return o, &hinted{code: exitUsage, err: err}
@@ -116,6 +124,10 @@ func (s *styleFlags) options(f *pflag.FlagSet, demo bool, resolution int) (train
 		if set(flag) {
 			take()
 		}
+	}
+	o.Net = o.Net.Resolve()
+	if o.Augment == "" {
+		o.Augment = "none"
 	}
 	switch s.gamma {
 	case "":

@@ -30,11 +30,11 @@ func (t *tigasFlags) register(f *pflag.FlagSet, weight float64) {
 	f.Float64Var(&t.Weight, "tigas-weight", weight, "weight of the TIGAS term; 0: no detector")
 	f.StringVar(&t.Model, "tigas-model", "", modelHelp+" (default embedded for demo data, else hub)")
 	f.StringVar(&t.Start, "tigas-start", "0", "no term before this point: 20kimg, 500step or 2epoch")
-	f.StringVar(&t.Warmup, "tigas-warmup", "auto", "the weight rises from 0 over this length: 10epoch, 500step, 20kimg or 0 (default a fifth of the run)")
+	f.StringVar(&t.Warmup, "tigas-warmup", "auto", "the weight rises from 0 over this length: 10epoch, 500step, 20kimg, 0, or auto: a fifth of the run")
 	f.Int64Var(&t.Every, "tigas-every", 1, "apply the term on every k-th generator step, k times as strong")
 	f.BoolVar(&t.NoCompensate, "tigas-no-compensate", false, "with --tigas-every: do not multiply by k")
 	f.StringVar(&t.Form, "tigas-form", "linear", "linear: 1-s; log: -log s, stronger while everything looks generated; logit: log on the detector's own logit")
-	f.Float64SliceVar(&t.Scales, "tigas-scales", nil, "score at these scales and average, e.g. 1,0.5 (default 1)")
+	f.Float64SliceVar(&t.Scales, "tigas-scales", nil, "score at these scales and average, e.g. 1,0.5; none: at 1")
 	f.BoolVar(&t.NoAntialias, "tigas-no-antialias", false, "shrink for --tigas-scales by sampling, as torch's interpolate")
 	f.BoolVar(&t.Augment, "tigas-augment", false, "change the images slightly before scoring, so that the detector is harder to fool")
 }

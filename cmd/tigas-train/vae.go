@@ -23,7 +23,7 @@ func newVAE() *cobra.Command {
 		Long: `Train a variational autoencoder. Its loss is the evidence lower bound, per value of an image,
 plus a weight times 1 - mean(score) of a frozen TIGAS detector on reconstructions, on
 pictures decoded from random latents, or on both. Without --data it trains on procedural demo pictures, with the
-detector that is part of the program; the defaults are then --latent 64 --kimg 150 --threads 1,
+detector that is part of the program; the defaults are then --latent 64 --kimg 100 --threads 1,
 which two cores finish in a few minutes.`,
 		Example: `  tigas-train vae --tigas-weight 0.1
   tigas-train vae --data faces/ --resolution 64 --latent 128 --beta 1 --tigas-weight 0.1 --tigas-on both --out runs/vae
@@ -33,9 +33,14 @@ which two cores finish in a few minutes.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f := cmd.Flags()
+			if err := noZero(f, "beta2"); err != nil {
+				return err
+			}
 			if t.data.demo() {
-				preset(f, "latent", 64, "kimg", 150)
-				t.oneThread()
+				preset(f, "latent", 64, "kimg", 100)
+				if v.Width <= 32 {
+					t.oneThread()
+				}
 			}
 			if err := stepsToKimg(f, steps, v.Batch, &t.run.Kimg); err != nil {
 				return err
@@ -65,7 +70,7 @@ which two cores finish in a few minutes.`,
 	f.StringVar((*string)(&v.Reconstruction), "recon", string(v.Reconstruction), "reconstruction loss: mse, l1 or bce")
 	f.StringVar((*string)(&v.Reduction), "reduction", string(v.Reduction), "sum: over values and latent dimensions, the evidence lower bound; mean: means of both, as the recipe, which makes beta many times larger")
 	f.Float64Var(&v.Beta, "beta", v.Beta, "weight of the KL term")
-	f.StringVar(&klWarmup, "kl-warmup", "auto", "beta rises from 0 over this length: 10000step, 10epoch, 20kimg or 0 (default 10000step, at most a fifth of the run)")
+	f.StringVar(&klWarmup, "kl-warmup", "auto", "beta rises from 0 over this length: 10000step, 10epoch, 20kimg, 0, or auto: 10000step, at most a fifth of the run")
 	f.Float64Var(&v.FreeBits, "free-bits", 0, "nats of each latent dimension that cost nothing; 0.25 to 0.5 keeps dimensions alive")
 	lr.register(f)
 	f.Float64Var(&v.Beta1, "beta1", v.Beta1, "Adam's beta1")

@@ -320,6 +320,9 @@ func (b *brokenList) take() []Broken {
 	return l
 }
 
+// Batch is the number of images in a batch.
+func (l *Loader) Batch() int { return l.o.Batch }
+
 // Resolution is the height and width of the images.
 func (l *Loader) Resolution() int { return l.o.Transform.Resolution }
 

@@ -57,11 +57,16 @@ func (d *StyleDiscriminator) Forward(images *torch.Tensor) *torch.Tensor {
 	if len(sh) != 4 || sh[0] < 1 || sh[1] != 3 || sh[2] != d.resolution || sh[3] != d.resolution {
 		panic(styleError("StyleDiscriminator", images, "[N 3 %d %d]", d.resolution, d.resolution))
 	}
-	x := images
+	out := torch.ScopeOf("StyleDiscriminator", images)
+	all := out.Child()
+	defer all.Close()
+	x := all.Use(images)
 	for _, k := range d.Blocks {
-		x = k.forward(x)
+		y := within(all, func(s *torch.Scope) *torch.Tensor { return k.forward(s.Use(x)) })
+		x.Free()
+		x = y
 	}
-	return d.Final.forward(x)
+	return out.Adopt(d.Final.forward(x))
 }
 
 // styleDown halves the size: two convolutions beside a blurred shortcut, both divided by sqrt(2).

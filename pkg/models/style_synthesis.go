@@ -75,23 +75,31 @@ func (y *StyleSynthesis) Forward(ws *torch.Tensor, noise StyleNoise) *torch.Tens
 	if ws.Dim() != 3 || ws.Size(1) != y.NumStyles() || ws.Size(2) != y.styleDim {
 		panic(styleError("StyleSynthesis", ws, "[N %d %d]", y.NumStyles(), y.styleDim))
 	}
-	w := ws.Unbind(1)
-	var x, image *torch.Tensor
-	for i, k := range y.Blocks {
-		if i == 0 {
-			x = ws.Scope().Use(k.Const).Unsqueeze(0)
-		} else {
-			x = k.Conv0.forward(x, w[2*i-1], noise)
-		}
-		x = k.Conv1.forward(x, w[2*i], noise)
-		rgb := k.ToRGB.forward(x, w[2*i+1])
-		if image == nil {
-			image = rgb
-		} else {
-			image = y.filter.double(image).Add(rgb)
-		}
+	out := torch.ScopeOf("StyleSynthesis", ws)
+	// Only what goes on to the next layer outlives its layer: of 64 pictures at 256 x 256 the rest is 20 GB.
+	all := out.Child()
+	defer all.Close()
+	w := all.Use(ws).Unbind(1)
+	x := all.Use(y.Blocks[0].Const).Unsqueeze(0)
+	next := func(old *torch.Tensor, f func(s *torch.Scope) *torch.Tensor) *torch.Tensor {
+		n := within(all, f)
+		old.Free()
+		return n
 	}
-	return image
+	var image *torch.Tensor
+	for i, k := range y.Blocks {
+		if i > 0 {
+			x = next(x, func(s *torch.Scope) *torch.Tensor { return k.Conv0.forward(s.Use(x), s.Use(w[2*i-1]), noise) })
+		}
+		x = next(x, func(s *torch.Scope) *torch.Tensor { return k.Conv1.forward(s.Use(x), s.Use(w[2*i]), noise) })
+		rgb := func(s *torch.Scope) *torch.Tensor { return k.ToRGB.forward(s.Use(x), s.Use(w[2*i+1])) }
+		if image == nil {
+			image = within(all, rgb)
+			continue
+		}
+		image = next(image, func(s *torch.Scope) *torch.Tensor { return y.filter.double(s.Use(image)).Add(rgb(s)) })
+	}
+	return out.Adopt(image)
 }
 
 // StyleGenerator is the generator of StyleGAN2. As a [Generator] it makes the images to look at; a trainer calls its two

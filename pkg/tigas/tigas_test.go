@@ -298,3 +298,29 @@ func toFloat64(x *torch.Tensor) []float64 {
 	}
 	return out
 }
+
+// Weights of 1/N are the mean, for every form and over scales; other weights are the weighted sum of the single losses.
+func TestWeightedLoss(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	d, err := Embedded(s, OpenOptions{Height: 32, Logit: true})
+	require.NoError(t, err)
+	g, err := s.NewGenerator(torch.CPU, 4)
+	require.NoError(t, err)
+	x := s.Rand(g, []int64{3, 3, 32, 32})
+	weights := s.FromFloat32s([]float32{0.5, 0, 2}, 3)
+	for _, form := range []Form{Linear, Log, Logit} {
+		o := LossOptions{Form: form, Scales: []float64{1, 0.5}}
+		mean, score := d.Loss(x, o)
+		same, sameScore := d.WeightedLoss(x, s.Full([]int64{3}, 1.0/3), o)
+		require.InEpsilon(t, mean.Float64(), same.Float64(), 1e-5, form)
+		require.Equal(t, score.Float64(), sameScore.Float64())
+		want := 0.0
+		for i, w := range weights.Float32s() {
+			one, _ := d.Loss(x.Narrow(0, int64(i), 1), o)
+			want += float64(w) * one.Float64()
+		}
+		got, _ := d.WeightedLoss(x, weights, o)
+		require.InEpsilon(t, want, got.Float64(), 1e-5, form)
+	}
+}

@@ -36,15 +36,15 @@ func StartsFull(w sched.Schedule, final float64) bool {
 }
 
 // DiffusionWeightAdvice is [WeightAdvice] for a diffusion model, which the table gives 0.01 to 0.05 at late timesteps only.
-// limit is the timestep below which images are scored, steps T.
-func DiffusionWeightAdvice(final float64, limit, steps int) string {
+// limit is the timestep below which images are scored, usual the one that [DiffusionOptions.TermLimit] has by default.
+func DiffusionWeightAdvice(final float64, limit, usual int) string {
 	switch {
 	case final > 0.1:
 		return fmt.Sprintf("--tigas-weight %g is large: above 0.1 the network draws what the detector likes instead of "+
 			"removing noise; 0.01 to 0.05 is usual", final)
-	case final > 0 && limit > steps*7/10:
-		return fmt.Sprintf("--tigas-max-timestep %d of %d: that early in sampling there is no image yet that a detector could "+
-			"judge; leave the flag out for the default", limit, steps)
+	case final > 0 && limit > usual+usual/10:
+		return fmt.Sprintf("--tigas-max-timestep %d: so early in sampling there is no image yet that a detector could judge; "+
+			"%d is usual for this schedule and prediction", limit, usual)
 	}
 	return ""
 }

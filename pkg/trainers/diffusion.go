@@ -9,6 +9,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/nn"
 	"github.com/tigas-train/tigas-train/pkg/optim"
 	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
 // Diffusion trains a denoising diffusion model (Ho et al. 2020, arXiv 2006.11239) with the TIGAS term in its loss:
@@ -36,10 +37,8 @@ func NewDiffusion(root *torch.Scope, init *torch.Generator, o DiffusionOptions, 
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if d := o.Term.Detector; d != nil {
-		if err := o.Term.Options.Check(d, o.Resolution, o.Resolution); err != nil {
-			return nil, err
-		}
+	if err := checkTerm(&o.Term, o.Resolution); err != nil {
+		return nil, err
 	}
 	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
 	net, err := models.NewUNet(b, o.UNet)
@@ -85,18 +84,18 @@ func (d *Diffusion) Step(st *Step) error {
 	if err != nil {
 		return err
 	}
-	n := x.Size(0)
-	timesteps := d.draw(st, n)
+	plan := d.plan(st, d.draw(st, x.Size(0)))
 	noise := st.Scope.Randn(st.Noise, x.Shape(), torch.Options{Device: d.device})
-	levels := LevelsAt(st.Scope, d.noise, timesteps, d.device)
-	noisy := levels.AddNoise(x, noise)
-	out := d.net.Forward(noisy, d.tensor(st.Scope, timesteps))
-	target := d.o.Predict.Target(x, noise, levels)
-	loss := DiffusionLoss(out, target, d.weights(st.Scope, timesteps))
+	noisy := plan.levels.AddNoise(x, noise)
+	out := d.net.Forward(noisy, plan.timesteps)
+	target := d.o.Predict.Target(x, noise, plan.levels)
+	loss := DiffusionLoss(out, target, plan.weights)
 	st.Report("mse", loss)
-	d.reportQuarters(st, timesteps, out.Detach(), target)
-	if a, ok := d.term(st, timesteps, out, noisy, levels); ok {
-		loss = loss.Add(a)
+	plan.reportQuarters(st, out.Detach(), target)
+	if plan.scored != nil {
+		a := d.term(st, plan, out, noisy)
+		st.reportTerm(a)
+		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
 	made, err := d.l.step(st, loss)
@@ -116,73 +115,12 @@ func (d *Diffusion) draw(st *Step, n int64) []int {
 	return t
 }
 
-func (d *Diffusion) tensor(s *torch.Scope, timesteps []int) *torch.Tensor {
-	v := make([]float32, len(timesteps))
-	for i, t := range timesteps {
-		v[i] = float32(t)
-	}
-	return s.FromFloat32s(v, int64(len(v))).ToDevice(d.device)
-}
-
-// weights are those of the loss, nil for 1.
-func (d *Diffusion) weights(s *torch.Scope, timesteps []int) *torch.Tensor {
-	if d.o.LossWeight != MinSNR {
-		return nil
-	}
-	w := make([]float32, len(timesteps))
-	for i, t := range timesteps {
-		w[i] = float32(d.o.Predict.MinSNRWeight(d.noise.SNR(t), d.o.SNRGamma))
-	}
-	return s.FromFloat32s(w, int64(len(w))).ToDevice(d.device)
-}
-
-// term is the weighted TIGAS term for the images with an early enough timestep; ok is false when it is absent.
-func (d *Diffusion) term(st *Step, timesteps []int, out, noisy *torch.Tensor, l NoiseLevels) (loss *torch.Tensor, ok bool) {
-	if d.o.Term.Due(st.Progress) == 0 {
-		return nil, false
-	}
-	var index []int64
-	var weights []float32
-	for i, t := range timesteps {
-		if t < d.limit {
-			index = append(index, int64(i))
-			weights = append(weights, float32(d.noise.AlphaBar(t)/float64(len(timesteps))))
-		}
-	}
-	if len(index) == 0 {
-		return nil, false
-	}
-	k := int64(len(index))
-	at := torch.FromSlice(st.Scope, index, k).ToDevice(d.device)
-	levels := NoiseLevels{l.Signal.IndexSelect(0, at), l.Noise.IndexSelect(0, at)}
-	x0 := d.o.Predict.X0(out.IndexSelect(0, at), noisy.IndexSelect(0, at), levels)
+// term is the weighted TIGAS term of the images that are scored.
+func (d *Diffusion) term(st *Step, p *diffusionPlan, out, noisy *torch.Tensor) tigas.Applied {
+	levels := NoiseLevels{p.levels.Signal.IndexSelect(0, p.scored), p.levels.Noise.IndexSelect(0, p.scored)}
+	x0 := d.o.Predict.X0(out.IndexSelect(0, p.scored), noisy.IndexSelect(0, p.scored), levels)
 	torch.NoGrad(func() { st.Report("x0_clipped", x0.Abs().GtScalar(1).To(torch.Float32).Mean()) })
-	a := d.o.Term.ApplyWeighted(st.Progress, ClampThrough(x0, -1, 1), st.Scope.FromFloat32s(weights, k).ToDevice(d.device))
-	st.Report("tigas", a.Raw)
-	st.Report("score", a.Score)
-	return a.Loss, true
-}
-
-// quarters are the names of the mean squared errors by timestep, as improved-diffusion logs them.
-var quarters = [4]string{"mse_q0", "mse_q1", "mse_q2", "mse_q3"}
-
-// reportQuarters logs the error without weights for each quarter of the timesteps: the first is about detail, the last about
-// what there is at all.
-func (d *Diffusion) reportQuarters(st *Step, timesteps []int, out, target *torch.Tensor) {
-	var masks [4][]int64
-	for i, t := range timesteps {
-		q := 4 * t / d.o.Timesteps
-		masks[q] = append(masks[q], int64(i))
-	}
-	torch.NoGrad(func() {
-		each := out.Sub(target).Square().Flatten(1).MeanDim([]int64{1}, false)
-		for q, index := range masks {
-			if len(index) > 0 {
-				at := torch.FromSlice(st.Scope, index, int64(len(index))).ToDevice(d.device)
-				st.Report(quarters[q], each.IndexSelect(0, at).Mean())
-			}
-		}
-	})
+	return d.o.Term.ApplyWeighted(st.Progress, ClampThrough(x0, -1, 1), p.scoredWeights)
 }
 
 // LatentShape is that of an image: sampling starts from noise.
@@ -243,7 +181,7 @@ func (s *DenoisingSampler) Sample(latents *torch.Tensor) *torch.Tensor {
 		panic(&torch.Error{Op: "trainers.Sample", Msg: err.Error()})
 	}
 	d := DiffusionSampler{Denoiser: s.net.Forward, Prediction: s.o.Predict, Noise: s.schedule, Method: s.Sampling.Method,
-		Steps: s.Sampling.Steps, Eta: s.Sampling.Eta, Clip: true}
+		Steps: s.Sampling.Steps, Eta: s.Sampling.Eta, Clip: true, Chunk: min(64, s.o.Batch)}
 	g := s.Noise
 	if g == nil && d.Stochastic() {
 		var err error
@@ -257,6 +195,9 @@ func (s *DenoisingSampler) Sample(latents *torch.Tensor) *torch.Tensor {
 // LoadDiffusion builds the network of a diffusion run in a sealed child of root and fills it from a snapshot's tensors: the
 // averaged weights net_ema.*, or net.* where there are none. It returns an error when they do not fit.
 func LoadDiffusion(root *torch.Scope, o DiffusionOptions, tensors map[string]*torch.Tensor, d torch.Device) (*DenoisingSampler, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
 	b := nn.Builder{Scope: root.Child(), Device: d}
 	net, err := models.NewUNet(b, o.UNet)
 	if err != nil {

@@ -2,6 +2,7 @@ package trainers
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/tigas-train/tigas-train/pkg/models"
 	"github.com/tigas-train/tigas-train/pkg/sched"
@@ -14,6 +15,8 @@ type LossWeight string
 const (
 	UniformWeight LossWeight = "none"    // 1: the simple loss of Ho et al. 2020 for eps
 	MinSNR        LossWeight = "min-snr" // see [Prediction.MinSNRWeight]
+	// NoiseWeight is the loss that UniformWeight is for eps, whatever is predicted: 1 for eps, SNR/(SNR+1) for v, SNR for x0.
+	NoiseWeight LossWeight = "eps-equiv"
 )
 
 // DiffusionOptions are the settings of [NewDiffusion].
@@ -50,13 +53,32 @@ type Sampling struct {
 	Eta    float64 `json:"eta"`    // share of the noise that DDIM adds again, 0 to 1
 }
 
-// DefaultDiffusionOptions are those of `tigas-train diffusion`, but for the network and the schedule of the learning rate,
-// which depend on the resolution and the length of the run.
+// weight is that of the loss at a timestep.
+func (o DiffusionOptions) weight(n *sched.Noise, t int) float64 {
+	switch snr := n.SNR(t); o.LossWeight {
+	case MinSNR:
+		return o.Predict.MinSNRWeight(snr, o.SNRGamma)
+	case NoiseWeight:
+		return o.Predict.MinSNRWeight(snr, math.Inf(1))
+	}
+	return 1
+}
+
+// DefaultLossWeight is what a prediction is usually trained with: eps all timesteps alike, as DDPM, v and x0 with min-SNR.
+func DefaultLossWeight(p Prediction) LossWeight {
+	if p == PredictNoise {
+		return UniformWeight
+	}
+	return MinSNR
+}
+
+// DefaultDiffusionOptions are the usual settings for images of 64 x 64, but for the network and the schedule of the learning
+// rate, which depend on the resolution and the length of the run.
 func DefaultDiffusionOptions() DiffusionOptions {
 	return DiffusionOptions{
 		Resolution: 64, Timesteps: 1000, Schedule: sched.CosineNoise, Predict: PredictV, LossWeight: MinSNR, SNRGamma: 5,
 		LR: sched.Any{Schedule: sched.Constant{Value: 1e-4}}, Beta1: 0.9, Beta2: 0.999, ClipGrad: 1, EMA: 0.9999, Batch: 64,
-		Sampling: Sampling{Method: "ddim", Steps: 50},
+		Sampling: Sampling{Method: MethodDDIM, Steps: 50},
 	}
 }
 
@@ -65,8 +87,13 @@ func (o DiffusionOptions) Validate() error {
 	if _, err := ParsePrediction(string(o.Predict)); err != nil {
 		return fmt.Errorf("trainers: --predict: got %q vs eps, v or x0", o.Predict)
 	}
-	if o.LossWeight != UniformWeight && o.LossWeight != MinSNR {
-		return fmt.Errorf("trainers: --loss-weight: got %q vs none or min-snr", o.LossWeight)
+	switch o.LossWeight {
+	case UniformWeight, MinSNR, NoiseWeight:
+	default:
+		return fmt.Errorf("trainers: --loss-weight: got %q vs none, min-snr or eps-equiv", o.LossWeight)
+	}
+	if o.UNet.Resolution != o.Resolution {
+		return fmt.Errorf("trainers: --resolution: got %d, and a network for %d", o.Resolution, o.UNet.Resolution)
 	}
 	if _, err := sched.NewNoise(o.Schedule, o.Timesteps); err != nil {
 		return fmt.Errorf("trainers: --schedule, --timesteps: %w", err)
@@ -97,11 +124,14 @@ func (o DiffusionOptions) Validate() error {
 
 // Validate returns an error that names the field that cannot be used for a process of T steps.
 func (s Sampling) Validate(steps int) error {
-	if s.Method != "ddim" && s.Method != "ddpm" {
+	if s.Method != MethodDDIM && s.Method != MethodDDPM {
 		return fmt.Errorf("trainers: --sampler: got %q vs ddim or ddpm", s.Method)
 	}
 	if s.Steps < 1 || s.Steps > steps {
-		return fmt.Errorf("trainers: --sample-steps: got %d vs 1 to %d", s.Steps, steps)
+		return fmt.Errorf("trainers: sampling: got %d steps vs 1 to %d", s.Steps, steps)
+	}
+	if s.Eta > 0 && s.Method == MethodDDPM {
+		return fmt.Errorf("trainers: --eta: it is for ddim; ddpm has noise of its own")
 	}
 	return inRange(limits{"eta", s.Eta, 0, 1})
 }

@@ -59,7 +59,10 @@ func TestDiffusionTermGradient(t *testing.T) {
 				require.NoError(t, err)
 				st := stepOf(t, root)
 				n := int64(len(timesteps))
-				levels := LevelsAt(st.Scope, d.noise, timesteps, torch.CPU)
+				plan := d.plan(st, timesteps)
+				levels := plan.levels
+				want := LevelsAt(st.Scope, d.noise, timesteps, torch.CPU)
+				require.True(t, want.Signal.Eq(levels.Signal).All().Bool() && want.Noise.Eq(levels.Noise).All().Bool())
 				// Images within (-1, 1) and the outputs that stand for them, but for the second, which overshoots: its
 				// gradient must pass the clamp.
 				x0 := st.Scope.Rand(st.Noise, []int64{n, 3, size, size}).SubScalar(0.5)
@@ -70,8 +73,8 @@ func TestDiffusionTermGradient(t *testing.T) {
 					out = out.Mul(st.Scope.FromFloat32s([]float32{1, 5, 1, 1, 1, 1}, n, 1, 1, 1))
 				}
 				out = out.Detach().RequiresGrad(true)
-				loss, ok := d.term(st, timesteps, out, noisy, levels)
-				require.True(t, ok)
+				require.Equal(t, []int64{3}, plan.scored.Shape())
+				loss := d.term(st, plan, out, noisy).Loss
 				g := torch.Grad(loss, []*torch.Tensor{out}, torch.GradOptions{})[0]
 
 				seen := predict.X0(out, noisy, levels).Detach().Clamp(-1, 1).AddScalar(1).MulScalar(0.5)
@@ -109,9 +112,12 @@ func TestDiffusionTermGate(t *testing.T) {
 	require.NoError(t, err)
 	st := stepOf(t, root)
 	run := func(timesteps ...int) bool {
+		plan := d.plan(st, timesteps)
+		if plan.scored == nil {
+			return false
+		}
 		x := st.Scope.Zeros([]int64{int64(len(timesteps)), 3, 8, 8}).RequiresGrad(true)
-		_, ok := d.term(st, timesteps, x, x, LevelsAt(st.Scope, d.noise, timesteps, torch.CPU))
-		return ok
+		return d.term(st, plan, x, x).Loss != nil
 	}
 	calls := detector.Calls()
 	require.False(t, run(200, 500, 999))
@@ -123,6 +129,40 @@ func TestDiffusionTermGate(t *testing.T) {
 	d.o = o
 	require.False(t, run(0), "weight 0")
 	require.Equal(t, calls+2, detector.Calls())
+}
+
+// The loss weighs timesteps as its name says, and the quarters are means of the squared errors in them.
+func TestDiffusionPlan(t *testing.T) {
+	root := scope(t)
+	timesteps := []int{10, 260, 240, 990}
+	for _, w := range []LossWeight{UniformWeight, MinSNR, NoiseWeight} {
+		o := tinyDiffusion()
+		o.LossWeight = w
+		d, err := NewDiffusion(root, nil, o, torch.CPU)
+		require.NoError(t, err)
+		st := stepOf(t, root)
+		plan := d.plan(st, timesteps)
+		require.Equal(t, []float32{10, 260, 240, 990}, plan.timesteps.Float32s())
+		require.Nil(t, plan.scored, "no detector")
+		for i, at := range timesteps {
+			snr := d.noise.SNR(at)
+			switch w {
+			case UniformWeight:
+				require.Nil(t, plan.weights)
+			case MinSNR:
+				require.InEpsilon(t, min(snr, 5)/(snr+1), plan.weights.Float32s()[i], 1e-6)
+			case NoiseWeight:
+				require.InEpsilon(t, snr/(snr+1), plan.weights.Float32s()[i], 1e-6)
+			}
+		}
+		out := st.Scope.FromFloat32s([]float32{1, 2, 3, 4}, 4, 1, 1, 1)
+		plan.reportQuarters(st, out, out.ZerosLike())
+		got := map[string]float64{}
+		for _, v := range st.loop.stats.take() {
+			got[v.Name] = v.Value
+		}
+		require.Equal(t, map[string]float64{"mse_q0": 5, "mse_q1": 4, "mse_q3": 16}, got) // (1 + 9) / 2, 4, none, 16
+	}
 }
 
 // By default images are scored as far as they can be judged: the timesteps are those of the noise schedule's closed forms.

@@ -40,7 +40,7 @@ func tinyStyle() StyleGANOptions {
 
 func tinyVAE() VAEOptions {
 	o := DefaultVAEOptions()
-	o.Resolution, o.Latent, o.Width, o.Batch = 32, 8, 4, familyBatch
+	o.Resolution, o.Latent, o.Width, o.Batch, o.KLWarmup = 32, 8, 4, familyBatch, sched.Span{}
 	return o
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
 // Family is a kind of generative model in the shared loop of [Run].
@@ -52,6 +53,22 @@ func (st *Step) Count(n int) { st.loop.p.Images += int64(n) }
 
 // Report adds a scalar tensor to the log under a name; the log has its mean over a tick. The device is not waited for.
 func (st *Step) Report(name string, value *torch.Tensor) { st.loop.stats.add(name, value) }
+
+// reportTerm logs the TIGAS term: before its weight, with it, and the mean score.
+func (st *Step) reportTerm(a tigas.Applied) {
+	st.Report("tigas", a.Raw)
+	st.Report("tigas_loss", a.Loss.Detach())
+	st.Report("score", a.Score)
+}
+
+// checkTerm sets the range of the images that trainers score, and tries the detector on images of a size.
+func checkTerm(t *tigas.Term, size int) error {
+	t.Options.Range = tigas.Symmetric
+	if t.Detector == nil {
+		return nil
+	}
+	return t.Options.Check(t.Detector, size, size)
+}
 
 // Updated says what became of an update of the named network: err is nil when it was made, else that of
 // [optim.ClipGradNorm], because a gradient was not finite and it was left out. It returns nil, or an error that wraps

@@ -36,10 +36,8 @@ func NewGAN(root *torch.Scope, init *torch.Generator, o GANOptions, device torch
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if d := o.Term.Detector; d != nil {
-		if err := o.Term.Options.Check(d, o.Resolution, o.Resolution); err != nil {
-			return nil, err
-		}
+	if err := checkTerm(&o.Term, o.Resolution); err != nil {
+		return nil, err
 	}
 	g := &GAN{o: o, device: device}
 	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
@@ -179,8 +177,7 @@ func (g *GAN) stepGenerator(st *Step) error {
 		st.Report("G", loss)
 	}
 	if a := g.o.Term.Apply(st.Progress, fake); a.Loss != nil {
-		st.Report("tigas", a.Raw)
-		st.Report("score", a.Score)
+		st.reportTerm(a)
 		if loss == nil {
 			loss = a.Loss
 		} else {

@@ -48,31 +48,23 @@ func Slerp(a, b *torch.Tensor, t float64) *torch.Tensor {
 	return torch.Where(product.EqScalar(0), x.Lerp(y, t), arc).To(a.DType()).Reshape(shape...)
 }
 
-// Ease maps the time of a piece of a walk, from 0 to 1, to the way, from 0 to 1.
-type Ease func(t float64) float64
-
-// SmoothStep is the [Ease] 3t² - 2t³: the walk slows down to a stop at every key and starts gently. Without it the direction
-// changes with a jerk there.
-func SmoothStep(t float64) float64 { return t * t * (3 - 2*t) }
-
 // LatentWalk is a closed walk through all keys in order and from the last back to the first, with [Slerp] between them.
 // Frame i is at i/frames of the loop, each piece taking as long as the others; frame number `frames` would be the first
 // again, so that an animation goes round without a jump. Where i len(keys)/frames is whole, the frame is that key itself.
 //
 // keys is [K, ...] of a floating-point type, such as latents [K, D] or one sample's style for each key; the result is
-// [frames, ...] in the scope of keys. ease shapes each piece, nil is constant speed. One key gives a picture that stands
-// still; with fewer frames than keys, some keys are passed by. LatentWalk panics with *[torch.Error] for no key, fewer than
-// two dimensions, frames below 1, and an ease that leaves [0, 1].
-func LatentWalk(keys *torch.Tensor, frames int, ease Ease) *torch.Tensor {
-	return walk("trainers.LatentWalk", keys, frames, ease, Slerp)
+// [frames, ...] in the scope of keys. One key gives a picture that stands still; with fewer frames than keys, some keys are
+// passed by. LatentWalk panics with *[torch.Error] for no key, fewer than two dimensions, and frames below 1.
+func LatentWalk(keys *torch.Tensor, frames int) *torch.Tensor {
+	return walk("trainers.LatentWalk", keys, frames, Slerp)
 }
 
 // StyleWalk is [LatentWalk] in straight lines, for the styles [K, L, D] of a StyleGAN, which do not lie on a sphere.
-func StyleWalk(keys *torch.Tensor, frames int, ease Ease) *torch.Tensor {
-	return walk("trainers.StyleWalk", keys, frames, ease, (*torch.Tensor).Lerp)
+func StyleWalk(keys *torch.Tensor, frames int) *torch.Tensor {
+	return walk("trainers.StyleWalk", keys, frames, (*torch.Tensor).Lerp)
 }
 
-func walk(op string, keys *torch.Tensor, frames int, ease Ease, between func(a, b *torch.Tensor, t float64) *torch.Tensor) *torch.Tensor {
+func walk(op string, keys *torch.Tensor, frames int, between func(a, b *torch.Tensor, t float64) *torch.Tensor) *torch.Tensor {
 	if keys.Dim() < 2 || keys.Size(0) < 1 || frames < 1 {
 		panic(&torch.Error{Op: op, Msg: fmt.Sprintf("got %d frames through %v vs 1 or more through [K ...]", frames, keys)})
 	}
@@ -83,9 +75,6 @@ func walk(op string, keys *torch.Tensor, frames int, ease Ease, between func(a, 
 	out := make([]*torch.Tensor, frames)
 	for i := range out {
 		from, t := i*k/frames, float64(i*k%frames)/float64(frames)
-		if ease != nil {
-			t = ease(t)
-		}
 		out[i] = between(key(from), key(from+1), t)
 	}
 	return torch.Cat(out, 0).MoveTo(keys.Scope())

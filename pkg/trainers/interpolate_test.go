@@ -99,10 +99,9 @@ func TestSlerpPanics(t *testing.T) {
 		func() { Slerp(x, x, -0.1) },
 		func() { Slerp(x, x, 1.1) },
 		func() { Slerp(x, x, math.NaN()) },
-		func() { LatentWalk(x, 0, nil) },
-		func() { LatentWalk(s.Zeros([]int64{0, 3}), 4, nil) },
-		func() { LatentWalk(s.Zeros([]int64{3}), 4, nil) },
-		func() { LatentWalk(x, 4, func(float64) float64 { return 2 }) },
+		func() { LatentWalk(x, 0) },
+		func() { LatentWalk(s.Zeros([]int64{0, 3}), 4) },
+		func() { LatentWalk(s.Zeros([]int64{3}), 4) },
 	} {
 		err := torch.Try(f)
 		require.ErrorContains(t, err, "torch: trainers.")
@@ -117,7 +116,7 @@ func TestLatentWalkIsACircle(t *testing.T) {
 	keys := s.FromFloat64s([]float64{1, 0, 0, 1, -1, 0, 0, -1}, 4, 1, 2)
 	for _, frames := range []int{1, 3, 4, 8, 10, 60} {
 		live := torch.LiveTensors()
-		w := LatentWalk(keys, frames, nil)
+		w := LatentWalk(keys, frames)
 		require.Equal(t, live+1, torch.LiveTensors(), "intermediate results are freed")
 		require.Equal(t, []int64{int64(frames), 1, 2}, w.Shape())
 		got := torch.Slice[float64](w)
@@ -128,15 +127,12 @@ func TestLatentWalkIsACircle(t *testing.T) {
 	}
 }
 
-// With SmoothStep the walk is at 3t² - 2t³ of each piece: 5/32 of a quarter turn after a quarter of the time.
-func TestLatentWalkEase(t *testing.T) {
+// A style walk goes in straight lines: half way between two keys is their mean.
+func TestStyleWalk(t *testing.T) {
 	s := scope(t)
-	keys := s.FromFloat64s([]float64{1, 0, 0, 1, -1, 0, 0, -1}, 4, 2)
-	got := torch.Slice[float64](LatentWalk(keys, 16, SmoothStep))
-	for i, share := range []float64{0, 5. / 32, 0.5, 27. / 32, 1} {
-		a := math.Pi / 2 * share
-		require.InDeltaSlice(t, []float64{math.Cos(a), math.Sin(a)}, got[2*i:2*i+2], 1e-12, i)
-	}
+	keys := s.FromFloat64s([]float64{1, 0, 0, 3}, 2, 1, 2)
+	require.Equal(t, []float64{1, 0, 0.5, 1.5, 0, 3, 0.5, 1.5}, torch.Slice[float64](StyleWalk(keys, 4)))
+	require.ErrorContains(t, torch.Try(func() { StyleWalk(keys, 0) }), "trainers.StyleWalk")
 }
 
 // Random keys are met exactly when their turn comes, in the type that they have; one key stands still.
@@ -145,11 +141,11 @@ func TestLatentWalkMeetsKeys(t *testing.T) {
 	g, err := s.NewGenerator(torch.CPU, 3)
 	require.NoError(t, err)
 	keys := s.Randn(g, []int64{5, 64})
-	w := LatentWalk(keys, 60, SmoothStep)
+	w := LatentWalk(keys, 60)
 	for k := range int64(5) {
 		require.Equal(t, torch.Slice[float32](keys.Narrow(0, k, 1)), torch.Slice[float32](w.Narrow(0, 12*k, 1)))
 	}
-	one := torch.Slice[float32](LatentWalk(keys.Narrow(0, 2, 1), 3, nil))
+	one := torch.Slice[float32](LatentWalk(keys.Narrow(0, 2, 1), 3))
 	key := torch.Slice[float32](keys.Narrow(0, 2, 1))
 	require.Equal(t, append(append(append([]float32{}, key...), key...), key...), one)
 }
@@ -158,7 +154,7 @@ func ExampleLatentWalk() {
 	s := torch.NewScope()
 	defer s.Close()
 	keys := s.FromFloat32s([]float32{2, 0, 0, 2, -2, 0}, 3, 2) // three latents of two numbers
-	walk := LatentWalk(keys, 6, nil)
+	walk := LatentWalk(keys, 6)
 	for i := range int64(3) {
 		fmt.Printf("%.2f\n", torch.Slice[float32](walk.Narrow(0, i, 1)))
 	}

@@ -20,25 +20,26 @@ type learner struct {
 // step takes the gradient of loss with respect to the parameters, and one step of the optimiser, unless the gradient is
 // not finite: then the step is left out and counted, and nothing is changed. made tells which.
 func (l *learner) step(st *Step, loss *torch.Tensor) (made bool, err error) {
-	return l.update(st, loss, false)
+	return l.update(st, l.name, loss, false)
 }
 
-// stepPartly is step for a loss that does not depend on all of the parameters: the others stay as they are.
-func (l *learner) stepPartly(st *Step, loss *torch.Tensor) (made bool, err error) {
-	return l.update(st, loss, true)
+// regularise is step for a loss with a name of its own, which need not depend on all of the parameters: the others stay as
+// they are.
+func (l *learner) regularise(st *Step, name string, loss *torch.Tensor) (made bool, err error) {
+	return l.update(st, l.name+"_"+name, loss, true)
 }
 
-func (l *learner) update(st *Step, loss *torch.Tensor, partly bool) (made bool, err error) {
+func (l *learner) update(st *Step, name string, loss *torch.Tensor, partly bool) (made bool, err error) {
 	if l.rate != nil {
 		l.opt.SetLR(l.rate.At(st.Progress))
 	}
 	grads := torch.Grad(loss, l.params, torch.GradOptions{AllowUnused: partly})
 	norm, err := optim.ClipGradNorm(grads, l.limit)
 	if err == nil {
-		st.Report(l.name+"_grad_norm", st.Scope.Scalar(norm))
+		st.Report(name+"_grad_norm", st.Scope.Scalar(norm))
 		l.opt.Step(grads)
 	}
-	return err == nil, st.Updated(l.name, err)
+	return err == nil, st.Updated(name, err)
 }
 
 // lr is the current learning rate, for the log.

@@ -198,7 +198,9 @@ func (l *loop) updated(name string, err error) error {
 		return nil
 	}
 	l.skips[name]++
-	l.stats.add("skipped_"+name, l.scope.Scalar(1))
+	one := l.scope.Scalar(1)
+	l.stats.add("skipped_"+name, one)
+	one.Free()
 	switch n := l.skips[name]; {
 	case n == 1:
 		l.o.Console.Warn("the gradient of %s is not finite at step %d: the update is left out", name, l.p.Step)
@@ -255,7 +257,7 @@ func (l *loop) pictures(first bool) error {
 		l.known = torch.FromSlice(l.scope, reals, int64(n), 3, int64(r), int64(r)).Narrow(0, 0, int64(max(1, n/2)))
 	}
 	return l.scope.Scoped(func(s *torch.Scope) error {
-		if err := l.grid("fakes", l.f.Sample(s.Use(l.fixed))); err != nil {
+		if err := l.grid("fakes", SampleInParts(l.f, s.Use(l.fixed), l.o.Loader.Batch())); err != nil {
 			return err
 		}
 		r, ok := l.f.(Reconstructor)
@@ -263,7 +265,7 @@ func (l *loop) pictures(first bool) error {
 			return nil
 		}
 		x := Normalize(s.Use(l.known).ToDevice(l.o.Device))
-		y := r.Reconstruct(x)
+		y := inParts(x, l.o.Loader.Batch(), r.Reconstruct)
 		var rows []*torch.Tensor
 		for at, n := int64(0), x.Size(0); at < n; at += int64(l.o.Grid) {
 			k := min(int64(l.o.Grid), n-at)

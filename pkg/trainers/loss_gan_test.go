@@ -99,3 +99,19 @@ func TestClipWeights(t *testing.T) {
 	require.LessOrEqual(t, p[0].Abs().Max().Float64(), float64(float32(0.01)))
 	require.Equal(t, []float32{-0.01, 0.004, 0.01}, p[1].Float32s())
 }
+
+// Gradients of every adversarial loss with respect to the critic's outputs, away from the corners of the hinge.
+func TestAdversarialLossesFiniteDifferences(t *testing.T) {
+	s := scope(t)
+	real := s.FromFloat64s([]float64{2.3, 0.4, -1.7}, 3)
+	fake := s.FromFloat64s([]float64{-2.1, 0.3, 1.9}, 3)
+	for _, l := range GANLosses {
+		if l == TIGASOnly {
+			continue
+		}
+		t.Run(string(l), func(t *testing.T) {
+			differences(t, s, []*torch.Tensor{real, fake}, func(x []*torch.Tensor) *torch.Tensor { return l.Critic(x[0], x[1]) })
+			differences(t, s, []*torch.Tensor{fake}, func(x []*torch.Tensor) *torch.Tensor { return l.Generator(x[0]) })
+		})
+	}
+}

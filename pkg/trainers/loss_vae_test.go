@@ -81,6 +81,23 @@ func TestClampLogVar(t *testing.T) {
 	require.Equal(t, []float64{0, 1, 0}, torch.Slice[float64](torch.Grad(c.Sum(), []*torch.Tensor{v}, torch.GradOptions{})[0]))
 }
 
+// Free bits, and a whole step from the encoder's outputs to the loss: only dimensions above the limit have a gradient.
+func TestVAEStepFiniteDifferences(t *testing.T) {
+	s := scope(t)
+	mu := s.FromFloat64s([]float64{0.9, -0.05, -0.7, 0.02}, 2, 2) // the second dimension is below half a nat
+	logvar := s.FromFloat64s([]float64{0.8, 0.1, -0.6, -0.1}, 2, 2)
+	noise, x := s.Randn(nil, []int64{2, 2}, double), s.Rand(nil, []int64{2, 2}, double)
+	loss := func(v []*torch.Tensor) *torch.Tensor {
+		z := Reparameterize(v[0], ClampLogVar(v[1]), noise)
+		return Reconstruction(BCEReconstruction, z, x, SumReduction).Add(KL(v[0], v[1], KLOptions{FreeBits: 0.1}))
+	}
+	differences(t, s, []*torch.Tensor{mu, logvar}, loss)
+	leaf := mu.Clone().RequiresGrad(true)
+	g := torch.Grad(KL(leaf, logvar, KLOptions{FreeBits: 0.1}), []*torch.Tensor{leaf}, torch.GradOptions{})[0].To(torch.Float32).Float32s()
+	require.NotZero(t, g[0])
+	require.Zero(t, g[1])
+}
+
 func ExampleKL() {
 	s := torch.NewScope()
 	defer s.Close()

@@ -24,6 +24,25 @@ func DrawLatents(s *torch.Scope, m Sampler, g *torch.Generator, n int, d torch.D
 	return s.Randn(g, append([]int64{int64(n)}, m.LatentShape()...)).ToDevice(d)
 }
 
+// SampleInParts is m.Sample of some latents after the other, at most part at once, so that a large grid needs the memory of a
+// batch. What is computed on the way is freed.
+func SampleInParts(m Sampler, latents *torch.Tensor, part int) *torch.Tensor {
+	return inParts(latents, part, m.Sample)
+}
+
+func inParts(x *torch.Tensor, part int, f func(x *torch.Tensor) *torch.Tensor) *torch.Tensor {
+	out := torch.ScopeOf("trainers.SampleInParts", x)
+	all := out.Child()
+	defer all.Close()
+	var parts []*torch.Tensor
+	for at := int64(0); at < x.Size(0); at += int64(part) {
+		s := all.Child()
+		parts = append(parts, all.Adopt(f(s.Use(x).Narrow(0, at, min(int64(part), x.Size(0)-at)))))
+		s.Close()
+	}
+	return out.Adopt(torch.Cat(parts, 0))
+}
+
 // Reconstructor is a model that maps images to latents and back.
 type Reconstructor interface {
 	// Reconstruct returns what becomes of images [N, 3, R, R] in [-1, 1], without recording gradients and without noise.

@@ -38,13 +38,11 @@ func NewStyleGAN(root *torch.Scope, init *torch.Generator, o StyleGANOptions, de
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if d := o.Term.Detector; d != nil {
-		if err := o.Term.Options.Check(d, o.Net.Resolution, o.Net.Resolution); err != nil {
-			return nil, err
-		}
+	err := checkTerm(&o.Term, o.Net.Resolution)
+	if err != nil {
+		return nil, err
 	}
 	g := &StyleGAN{o: o, device: device}
-	var err error
 	if g.aug, err = o.augment(); err != nil {
 		return nil, err
 	}
@@ -99,9 +97,6 @@ func (g *StyleGAN) Objective() string {
 	return s
 }
 
-// Options are the resolved settings.
-func (g *StyleGAN) Options() StyleGANOptions { return g.o }
-
 // Step makes one update of the generator and one of the discriminator, and those of the regularisers that are due.
 func (g *StyleGAN) Step(st *Step) error {
 	due := func(weight float64, every int) bool { return weight > 0 && st.Progress.Step%int64(every) == 0 }
@@ -134,38 +129,44 @@ func (g *StyleGAN) Step(st *Step) error {
 }
 
 func (g *StyleGAN) stepGenerator(st *Step, total *torch.Tensor) error {
-	images := g.generator.Synthesis.Forward(g.styles(st, int64(g.o.Batch), true), models.RandomNoise(st.Noise))
+	w, ws := g.styles(st, int64(g.o.Batch))
+	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	loss := NonSaturatingGenerator(g.judge(st, images))
 	st.Report("G", loss)
 	if a := g.o.Term.Apply(st.Progress, images); a.Loss != nil {
-		st.Report("tigas_loss", a.Loss.Detach())
-		st.Report("score", a.Score)
+		st.reportTerm(a)
 		loss = loss.Add(a.Loss)
 	}
 	torch.NoGrad(func() { total.Add_(loss) })
-	_, err := g.g.step(st, loss)
+	made, err := g.g.step(st, loss)
+	if made {
+		g.generator.Mapping.UpdateAverage(w.Detach(), models.StyleAverageDecay)
+	}
 	return err
 }
 
 func (g *StyleGAN) stepPathLength(st *Step, total *torch.Tensor) error {
-	ws := g.styles(st, int64(max(1, g.o.Batch/g.o.PLShrink)), false)
+	_, ws := g.styles(st, int64(max(1, g.o.Batch/g.o.PLShrink)))
 	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	noise := st.Scope.Randn(st.Noise, images.Shape(), torch.Options{Device: g.device})
 	penalty, mean := PathLengthPenalty(images, ws, noise, st.Scope.Use(g.pathMean))
-	torch.NoGrad(func() { g.pathMean.Copy_(mean) })
 	st.Report("path_loss", penalty.MulScalar(g.o.PLWeight))
 	st.Report("path_length", mean)
 	loss := penalty.MulScalar(g.o.PLWeight * float64(g.o.PLEvery))
 	torch.NoGrad(func() { total.Add_(loss) })
 	// Biases do not change how steep the images are.
-	_, err := g.g.stepPartly(st, loss)
+	made, err := g.g.regularise(st, "path", loss)
+	if made {
+		torch.NoGrad(func() { g.pathMean.Copy_(mean) })
+	}
 	return err
 }
 
 func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
 	var fake *torch.Tensor
 	torch.NoGrad(func() {
-		fake = g.generator.Synthesis.Forward(g.styles(st, real.Size(0), false), models.RandomNoise(st.Noise))
+		_, ws := g.styles(st, real.Size(0))
+		fake = g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	})
 	dReal, dFake := g.judge(st, real), g.judge(st, fake)
 	loss := NonSaturatingCritic(dReal, dFake)
@@ -179,25 +180,22 @@ func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
 func (g *StyleGAN) stepR1(st *Step, real *torch.Tensor) error {
 	penalty := R1Penalty(func(x *torch.Tensor) *torch.Tensor { return g.judge(st, x) }, real, g.o.Gamma)
 	st.Report("r1", penalty)
-	_, err := g.d.stepPartly(st, penalty.MulScalar(float64(g.o.R1Every))) // as for path length
+	_, err := g.d.regularise(st, "r1", penalty.MulScalar(float64(g.o.R1Every))) // as for path length
 	return err
 }
 
-// styles draws latents and maps them to styles [N, L, D], with mixing. Those of the generator's own step move the mean style.
-func (g *StyleGAN) styles(st *Step, n int64, average bool) *torch.Tensor {
+// styles draws latents and maps them to styles w [N, D], and to ws [N, L, D] with others mixed in.
+func (g *StyleGAN) styles(st *Step, n int64) (w, ws *torch.Tensor) {
 	net := g.generator
 	z := st.Scope.Randn(st.Noise, []int64{n, net.LatentDim()}, torch.Options{Device: g.device})
-	w := net.Mapping.Forward(z)
-	if average {
-		net.Mapping.UpdateAverage(w.Detach(), models.StyleAverageDecay)
-	}
-	ws := net.Synthesis.Broadcast(w)
+	w = net.Mapping.Forward(z)
+	ws = net.Synthesis.Broadcast(w)
 	if g.o.Mixing == 0 {
-		return ws
+		return w, ws
 	}
 	z = st.Scope.Randn(st.Noise, []int64{n, net.LatentDim()}, torch.Options{Device: g.device})
 	cut := models.RandomCuts(st.Scope, st.Noise, 1, net.Synthesis.NumStyles(), g.o.Mixing, g.device)
-	return models.MixStyles(ws, net.Synthesis.Broadcast(net.Mapping.Forward(z)), cut)
+	return w, models.MixStyles(ws, net.Synthesis.Broadcast(net.Mapping.Forward(z)), cut)
 }
 
 // judge is the discriminator's output for images as it sees them.
@@ -237,10 +235,11 @@ func (g *StyleGAN) Tensors() iter.Seq2[string, *torch.Tensor] {
 // LearningRates are those of the two optimisers, corrected for the regularisers.
 func (g *StyleGAN) LearningRates() []NamedValue { return []NamedValue{g.g.lr(), g.d.lr()} }
 
-// StyleSampler draws pictures from a trained StyleGAN. Trunc and Cutoff may be changed.
+// StyleSampler draws pictures from a trained StyleGAN. What is exported may be changed.
 type StyleSampler struct {
-	Trunc  float64 // 1: none; nearer to 0 gives more usual pictures of less variety
-	Cutoff int64   // layers that are truncated, the coarse ones first; below 0: all
+	Trunc  float64           // 1: none; nearer to 0 gives more usual pictures of less variety
+	Cutoff int64             // layers that are truncated, the coarse ones first; below 0: all
+	Noise  models.StyleNoise // constant by default: a latent always gives the same picture
 
 	net *models.StyleGenerator
 }
@@ -262,15 +261,19 @@ func (s *StyleSampler) Styles(latents *torch.Tensor) (ws *torch.Tensor) {
 	return ws
 }
 
-// Synthesize makes images [N, 3, H, W] of styles, limited to [-1, 1], with constant noise.
+// Synthesize makes images [N, 3, H, W] of styles, limited to [-1, 1].
 func (s *StyleSampler) Synthesize(ws *torch.Tensor) (images *torch.Tensor) {
-	torch.NoGrad(func() { images = s.net.Synthesis.Forward(ws, models.StyleNoise{}).Clamp(-1, 1) })
+	torch.NoGrad(func() { images = s.net.Synthesis.Forward(ws, s.Noise).Clamp(-1, 1) })
 	return images
 }
 
 // LoadStyleGAN builds the generator of a StyleGAN run in a sealed child of root and fills it from a snapshot's tensors: the
 // averaged weights G_ema.*, or G.* where there are none. It returns an error when they do not fit.
 func LoadStyleGAN(root *torch.Scope, o StyleGANOptions, tensors map[string]*torch.Tensor, d torch.Device) (*StyleSampler, error) {
+	o.Net = o.Net.Resolve()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
 	b := nn.Builder{Scope: root.Child(), Device: d}
 	net, err := models.NewStyleGenerator(b, o.Net)
 	if err != nil {

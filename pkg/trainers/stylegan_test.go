@@ -1,12 +1,14 @@
 package trainers
 
 import (
+	"io"
 	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 )
 
@@ -156,7 +158,7 @@ func TestFamilyOptionsAreChecked(t *testing.T) {
 		"--loss-weight":        func(o *DiffusionOptions) { o.LossWeight = "p2" },
 		"--ema":                func(o *DiffusionOptions) { o.EMA = 1 },
 		"--sampler":            func(o *DiffusionOptions) { o.Sampling.Method = "euler" },
-		"--sample-steps":       func(o *DiffusionOptions) { o.Sampling.Steps = 0 },
+		"sampling":             func(o *DiffusionOptions) { o.Sampling.Steps = 0 },
 		"--eta":                func(o *DiffusionOptions) { o.Sampling.Eta = 1.5 },
 		"--tigas-max-timestep": func(o *DiffusionOptions) { o.MaxTimestep = -1 },
 		"--snr-gamma":          func(o *DiffusionOptions) { o.SNRGamma = 0 },
@@ -166,4 +168,31 @@ func TestFamilyOptionsAreChecked(t *testing.T) {
 		_, err := NewDiffusion(scope(t), nil, o, torch.CPU)
 		require.ErrorContains(t, err, flag)
 	}
+}
+
+// A regulariser that is not finite once leaves no trace: its update is left out and counted by itself, the running means
+// stay what they were, and the next one is made.
+func TestStyleGANSurvivesOneBadStep(t *testing.T) {
+	root := scope(t)
+	g, err := NewStyleGAN(root, nil, tinyStyle(), torch.CPU)
+	require.NoError(t, err)
+	st := stepOf(t, root)
+	st.loop.o.Console = &monitor.Console{W: io.Discard}
+	total := root.Zeros([]int64{})
+	path := func() {
+		require.NoError(t, st.Sub(func(st *Step) error { return g.stepPathLength(st, total) }))
+	}
+	path()
+	before := g.pathMean.Float64()
+	weight := g.generator.Synthesis.Blocks[0].ToRGB.Weight
+	torch.NoGrad(func() { weight.MulScalar_(1e30) })
+	path()
+	require.Equal(t, before, g.pathMean.Float64(), "the running mean took what was left out")
+	require.NoError(t, st.Sub(func(st *Step) error { return g.stepGenerator(st, total) }))
+	require.Equal(t, 1, st.loop.skips["G_path"], "counted by itself")
+	torch.NoGrad(func() { weight.MulScalar_(1e-30) })
+	path()
+	require.Zero(t, st.loop.skips["G_path"])
+	require.NotEqual(t, before, g.pathMean.Float64())
+	require.False(t, math.IsNaN(g.pathMean.Float64()))
 }

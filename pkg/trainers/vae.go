@@ -37,10 +37,8 @@ func NewVAE(root *torch.Scope, init *torch.Generator, o VAEOptions, device torch
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if d := o.Term.Detector; d != nil {
-		if err := o.Term.Options.Check(d, o.Resolution, o.Resolution); err != nil {
-			return nil, err
-		}
+	if err := checkTerm(&o.Term, o.Resolution); err != nil {
+		return nil, err
 	}
 	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
 	net, err := models.NewVAE(b, o.config())
@@ -93,8 +91,7 @@ func (v *VAE) Step(st *Step) error {
 	})
 	if v.o.Term.Due(st.Progress) != 0 {
 		a := v.o.Term.Apply(st.Progress, v.scored(st, images))
-		st.Report("tigas", a.Raw)
-		st.Report("score", a.Score)
+		st.reportTerm(a)
 		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
@@ -167,6 +164,9 @@ func (v *VAE) LearningRates() []NamedValue { return []NamedValue{v.l.lr()} }
 // LoadVAE builds the network of a VAE run in a sealed child of root and fills it from a snapshot's tensors. It returns an
 // error when they do not fit.
 func LoadVAE(root *torch.Scope, o VAEOptions, tensors map[string]*torch.Tensor, d torch.Device) (*VAE, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
 	b := nn.Builder{Scope: root.Child(), Device: d}
 	net, err := models.NewVAE(b, o.config())
 	if err != nil {

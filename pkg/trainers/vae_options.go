@@ -38,11 +38,11 @@ type VAEOptions struct {
 	Term   tigas.Term `json:"-"` // the TIGAS term; its zero value is absent
 }
 
-// DefaultVAEOptions are those of `tigas-train vae`, but for the schedule of the learning rate, which depends on the length
-// of the run.
+// DefaultVAEOptions are the usual settings for images of 64 x 64, with the evidence lower bound after 10,000 steps of
+// warm-up.
 func DefaultVAEOptions() VAEOptions {
 	return VAEOptions{
-		Resolution: 64, Latent: 128, Width: 32, Reconstruction: MSEReconstruction, Reduction: SumReduction, Beta: 1,
+		Resolution: 64, Latent: 128, Width: 32, Reconstruction: MSEReconstruction, Reduction: SumReduction, Beta: 1, KLWarmup: sched.Span{N: 10_000, Unit: sched.Step},
 		LR: sched.Any{Schedule: sched.Constant{Value: 1e-3}}, Beta1: 0.9, Beta2: 0.999, Batch: 64, TermOn: TermOnBoth,
 	}
 }
