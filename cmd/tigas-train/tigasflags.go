@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/pflag"
@@ -91,7 +92,12 @@ func (t tigasFlags) open(ctx context.Context, console *monitor.Console, s *torch
 		return nil, nil
 	}
 	o := tigas.OpenOptions{Device: device, Height: d.Resolution, Logit: t.Form == tigas.Logit.String()}
-	return openDetector(ctx, console, s, t.Model, d.demo(), o)
+	detector, err := openDetector(ctx, console, s, t.Model, d.demo(), o)
+	var h *hinted
+	if t.Model == "" && errors.As(err, &h) && h.code == exitData && h.hint != "" {
+		h.hint += "; --tigas-weight 0 trains without one"
+	}
+	return detector, err
 }
 
 func (t tigasFlags) describe(d *tigas.Detector) string {

@@ -31,7 +31,7 @@ type Step struct {
 	Scope    *torch.Scope // closed after the step: everything in it is freed
 	Progress sched.Progress
 	Noise    *torch.Generator // the run's random numbers, on its device
-	Choice   *torch.Generator // those that decide what is computed: on the CPU, so that reading them waits for nothing
+	Choice   *torch.Generator // those that decide what is computed, on the CPU: the host reads them
 
 	loop *loop
 }
