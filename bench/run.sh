@@ -23,3 +23,4 @@ export OMP_WAIT_POLICY=PASSIVE
 echo "OMP_WAIT_POLICY=PASSIVE"
 $python bench/compare.py bin/tigas-train "$dir/native" "$dir/detector.pt" "$dir"
 $python bench/term.py bin/tigas-train "$dir/native" "$dir"
+$python bench/families.py "$dir/native"

@@ -1,5 +1,5 @@
 // Command native is the Go side of `make bench`: it writes a full-size detector with random weights and pictures to train
-// on, and times a small operation and the TIGAS term by itself.
+// on, and times a small operation, the TIGAS term by itself, and a step of each family.
 package main
 
 import (
@@ -43,6 +43,8 @@ func run(args []string) error {
 		return pictures(args[1])
 	case len(args) == 1 && args[0] == "smallop":
 		return smallOp()
+	case len(args) == 1 && args[0] == "families":
+		return families(os.Stdin, os.Stdout)
 	case len(args) == 6 && args[0] == "term":
 		var n [4]int
 		for i := range n {
@@ -53,7 +55,7 @@ func run(args []string) error {
 		}
 		return term(args[1], n[0], n[1], n[2], n[3])
 	}
-	return fmt.Errorf("usage: native detector FILE | native pictures FOLDER | native smallop | " +
+	return fmt.Errorf("usage: native detector FILE | native pictures FOLDER | native smallop | native families | " +
 		"native term DETECTOR SIZE BATCH THREADS STEPS")
 }
 

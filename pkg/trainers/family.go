@@ -12,7 +12,8 @@ import (
 type Family interface {
 	Sampler
 	// Step makes one update of the generator and whatever goes before it. An error ends the run; a *torch.Error may also
-	// be panicked.
+	// be panicked. [Run] calls it on one OS thread throughout: sums over a graph's branches are formed in an order that
+	// depends on the thread.
 	Step(st *Step) error
 	// Tensors are the weights and buffers that a snapshot holds, by name.
 	Tensors() iter.Seq2[string, *torch.Tensor]
