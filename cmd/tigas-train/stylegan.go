@@ -35,7 +35,7 @@ averaged generator; plus a weight times 1 - mean(score) of a frozen TIGAS detect
 generator's pictures. --cfg chooses settings, other flags change single ones. Without --data it
 trains on procedural demo pictures, with the detector that is part of the program; the
 defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at the full size) --channel-max 64
---batch 8 --gamma 1 --g-lr 0.01 --d-lr 0.01 --ema-kimg 2 --kimg 60 --threads 1, which two cores finish in about ten minutes.`,
+--batch 8 --gamma 1 --g-lr 0.01 --d-lr 0.01 --ema-kimg 2 --kimg 30 --threads 1, which two cores finish in about ten minutes.`,
 		Example: `  tigas-train stylegan --tigas-weight 0.1
   tigas-train stylegan --data faces/ --resolution 256 --gamma auto --tigas-weight 0.1 --out runs/style
   tigas-train stylegan --data faces/ --resolution 256 --cfg paper256 --aug color,translation,cutout --device cuda
@@ -50,11 +50,11 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
 			}
 			switch {
 			case t.data.demo() && f.Changed("cfg"):
-				preset(f, "kimg", 60)
+				preset(f, "kimg", 30)
 			case t.data.demo():
 				small := models.DemoStyleConfig(t.data.Resolution)
 				preset(f, "latent", small.Latent, "style-dim", small.StyleDim, "channel-base", small.ChannelBase,
-					"channel-max", small.ChannelMax, "batch", 8, "gamma", 1, "g-lr", 0.01, "d-lr", 0.01, "ema-kimg", 2, "kimg", 60)
+					"channel-max", small.ChannelMax, "batch", 8, "gamma", 1, "g-lr", 0.01, "d-lr", 0.01, "ema-kimg", 2, "kimg", 30)
 				t.oneThread()
 			}
 			o, err := s.options(f, t.data.Resolution)
