@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -86,6 +87,14 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 
 // part is how many pictures are drawn at once: a thousand would need the memory of a thousand.
 func (l *loadedRun) part() int { return min(64, max(1, l.batch)) }
+
+// interrupted is the error of a command that a signal ended, nil while there was none.
+func interrupted(ctx context.Context, done, all int, what string) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return &hinted{code: exitInterrupt, err: fmt.Errorf("interrupted after %d of %d %s", done, all, what)}
+}
 
 // findSnapshot returns the newest snapshot of a run folder; a file is one itself.
 func findSnapshot(path string) (string, error) {

@@ -147,6 +147,9 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 	real, fake := measured{stats: metric.NewStats(root, metric.FeatureWidth)}, measured{stats: metric.NewStats(root, metric.FeatureWidth)}
 	left := r.Pictures
 	for b, err := range loader.Batches(ctx) {
+		if stopped := interrupted(ctx, r.Pictures-left, r.Pictures, "pictures"); stopped != nil {
+			return r, stopped
+		}
 		if err != nil {
 			return r, runError(err)
 		}
@@ -164,8 +167,8 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 		}
 	}
 	for done := 0; done < e.n; done += m.part() {
-		if ctx.Err() != nil {
-			return r, &hinted{code: exitInterrupt, err: fmt.Errorf("interrupted after %d of %d samples", done, e.n)}
+		if err = interrupted(ctx, done, e.n, "samples"); err != nil {
+			return r, err
 		}
 		err = root.Scoped(func(s *torch.Scope) error {
 			z := trainers.DrawLatents(s, m.model, noise, min(m.part(), e.n-done), device)

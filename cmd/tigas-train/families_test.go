@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"image"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
 )
 
 // shortRun trains a family for a few steps of the demo and returns its folder and what it said.
@@ -182,4 +185,26 @@ func TestSnapshotsThatLie(t *testing.T) {
 			require.NotContains(t, stderr, "goroutine")
 		}
 	}
+}
+
+// A signal ends every command that draws pictures, with the exit code for it, and a half animation is not written.
+func TestInterruptedDrawing(t *testing.T) {
+	run, _ := shortRun(t, "vae", "--width", "4")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	sys := systemFlags{Device: "cpu", Threads: 1}
+	none := func(string) bool { return false }
+	sampling := samplingFlags{trunc: 1, cutoff: -1, noise: "const", given: none}
+	walk := filepath.Join(t.TempDir(), "walk.gif")
+	errs := map[string]error{
+		"sample":      sample(ctx, run, filepath.Join(t.TempDir(), "grid.png"), 4, 0, 0, sampling, sys),
+		"interpolate": (&interpolation{frames: 4, keys: 2, walks: 1, fps: 20, out: walk, sampling: sampling, sys: sys}).run(ctx, run),
+	}
+	_, errs["reconstruct"] = reconstruct(ctx, run, []string{filepath.Join(run, "samples", "reals.png")}, filepath.Join(t.TempDir(), "a.png"), sys)
+	_, errs["eval"] = (&evalCommand{n: 8, sampling: sampling, model: "none"}).measure(ctx, nil, run, torch.CPU)
+	for name, err := range errs {
+		require.Error(t, err, name)
+		require.Equal(t, exitInterrupt, exitCode(err), "%s: %v", name, err)
+	}
+	require.NoFileExists(t, walk)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,7 +55,7 @@ folder. A StyleGAN walks through styles, the others through latents.`,
 				return usagef("--out: got %q vs a .gif file or a folder", o.out)
 			}
 			o.sampling.given = cmd.Flags().Changed
-			if err := o.run(args[0]); err != nil {
+			if err := o.run(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), o.out)
@@ -77,7 +78,7 @@ folder. A StyleGAN walks through styles, the others through latents.`,
 // mostPixels is the largest width of an animation.
 const mostPixels = 4096
 
-func (o *interpolation) run(path string) error {
+func (o *interpolation) run(ctx context.Context, path string) error {
 	device, err := o.sys.start()
 	if err != nil {
 		return err
@@ -123,6 +124,9 @@ func (o *interpolation) run(path string) error {
 		r := m.size
 		h, w := r*((o.walks+columns-1)/columns), r*columns
 		for first := 0; first < o.frames; {
+			if err := interrupted(ctx, first, o.frames, "pictures"); err != nil {
+				return err
+			}
 			// Some frames at once, so that the device has work, but not all, which may not fit.
 			n := min(max(1, m.part()/o.walks), o.frames-first)
 			var pix []byte

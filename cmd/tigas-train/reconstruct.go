@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ mean squared error of each, for values from 0 to 1, goes to standard output.`,
 			if !strings.EqualFold(filepath.Ext(out), ".png") {
 				return usagef("--out: got %q vs a .png file", out)
 			}
-			errors, err := reconstruct(args[0], args[1:], out, sys)
+			errors, err := reconstruct(cmd.Context(), args[0], args[1:], out, sys)
 			if err != nil {
 				return err
 			}
@@ -57,7 +58,7 @@ mean squared error of each, for values from 0 to 1, goes to standard output.`,
 const mostReconstructed = 4096
 
 // reconstruct writes the grid and returns the mean squared errors.
-func reconstruct(run string, pictures []string, out string, sys systemFlags) (errors []float64, err error) {
+func reconstruct(ctx context.Context, run string, pictures []string, out string, sys systemFlags) (errors []float64, err error) {
 	if len(pictures) > mostReconstructed {
 		return nil, usagef("got %d pictures vs at most %d", len(pictures), mostReconstructed)
 	}
@@ -77,7 +78,10 @@ func reconstruct(run string, pictures []string, out string, sys systemFlags) (er
 		}
 		r := m.size
 		var grid []byte
-		for _, p := range pictures {
+		for i, p := range pictures {
+			if err := interrupted(ctx, i, len(pictures), "pictures"); err != nil {
+				return err
+			}
 			pix, err := loadSquare(p, r)
 			if err != nil {
 				return coded(exitData, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ snapshot file, and write them as a grid, or one by one when --out is a folder.`,
 				return usagef("--out: got %q vs a .png file or a folder", out)
 			}
 			sampling.given = cmd.Flags().Changed
-			if err := sample(args[0], out, n, columns, seed, sampling, sys); err != nil {
+			if err := sample(cmd.Context(), args[0], out, n, columns, seed, sampling, sys); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), out)
@@ -61,7 +62,7 @@ snapshot file, and write them as a grid, or one by one when --out is a folder.`,
 	return cmd
 }
 
-func sample(path, out string, n, columns int, seed int64, sampling samplingFlags, sys systemFlags) error {
+func sample(ctx context.Context, path, out string, n, columns int, seed int64, sampling samplingFlags, sys systemFlags) error {
 	device, err := sys.start()
 	if err != nil {
 		return err
@@ -89,6 +90,9 @@ func sample(path, out string, n, columns int, seed int64, sampling samplingFlags
 		r := m.size
 		var pix []byte
 		for done := 0; done < n; {
+			if err := interrupted(ctx, done, n, "pictures"); err != nil {
+				return err
+			}
 			// Latents come one after the other, so picture i is the same for every --n.
 			k := min(m.part(), n-done)
 			var part []byte
