@@ -29,7 +29,7 @@ import torch
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "../../pkg/models/testdata"))
-from make_gan import numbers
+from formula import numbers
 
 EMBEDDED = os.path.join(here, "../../pkg/tigas/embedded.pt")
 

@@ -15,7 +15,8 @@ import math
 import torch
 
 from common import Log, Tigas, average, formula, generators, grad_norm, prepared, rand, randn, record
-from make_unet import UNet, config, fill
+from formula import fill
+from make_unet import UNet, config
 
 SMALL = config(16, [8, 16], 1, [False, True], 8, True, 4, 1e-5, True, 0, False)
 

@@ -10,7 +10,8 @@ import copy
 import torch
 
 from common import Log, Tigas, average, formula, freeze, generators, grad_norm, half_life, prepared, rand, randn, record
-from make_gan import DCD, DCG, fill
+from formula import fill
+from make_gan import DCD, DCG
 
 
 class WGANGP:

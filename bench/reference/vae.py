@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from common import Log, Tigas, formula, generators, grad_norm, prepared, randn, record
-from make_gan import fill
+from formula import fill
 from make_vae import VAE
 
 

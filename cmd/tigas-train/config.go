@@ -88,6 +88,27 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 // part is how many pictures are drawn at once: a thousand would need the memory of a thousand.
 func (l *loadedRun) part() int { return min(64, max(1, l.batch)) }
 
+// draw draws n pictures in parts and hands each part [K, 3, H, W] to use, with the number of its first picture. Latents come
+// one after the other, so picture i is the same for every n. A signal ends it.
+func (l *loadedRun) draw(ctx context.Context, root *torch.Scope, n int, seed int64, use func(first int, x *torch.Tensor) error) error {
+	noise, err := root.NewGenerator(torch.CPU, seed)
+	if err != nil {
+		return err
+	}
+	for done := 0; done < n; done += l.part() {
+		if err = interrupted(ctx, done, n, "pictures"); err != nil {
+			return err
+		}
+		err = root.Scoped(func(s *torch.Scope) error {
+			return use(done, l.model.Sample(trainers.DrawLatents(s, l.model, noise, min(l.part(), n-done), l.device)))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // interrupted is the error of a command that a signal ended, nil while there was none.
 func interrupted(ctx context.Context, done, all int, what string) error {
 	if ctx.Err() == nil {

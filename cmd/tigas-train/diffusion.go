@@ -89,7 +89,7 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 		},
 	}
 	f := cmd.Flags()
-	t.registerData(f, "2^(levels-1) of the network divides it")
+	t.data.register(f, "2^(levels-1) of the network divides it")
 	f.StringVar(&arch, "arch", "small", "network: "+strings.Join(models.UNetPresets, ", "))
 	f.Float64Var(&dropout, "dropout", 0, "probability of dropout in the residual blocks (default by network)")
 	f.StringVar((*string)(&d.Predict), "predict", string(d.Predict), "what the network predicts: v, eps (the noise) or x0 (the image)")

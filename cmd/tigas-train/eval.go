@@ -130,10 +130,6 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 	if err != nil {
 		return r, err
 	}
-	noise, err := root.NewGenerator(torch.CPU, e.seed)
-	if err != nil {
-		return r, err
-	}
 	crop, err := data.ParseCrop(m.config.Data.Crop)
 	if err != nil {
 		return r, coded(exitSnapshot, err)
@@ -166,18 +162,12 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 			break
 		}
 	}
-	for done := 0; done < e.n; done += m.part() {
-		if err = interrupted(ctx, done, e.n, "samples"); err != nil {
-			return r, err
-		}
-		err = root.Scoped(func(s *torch.Scope) error {
-			z := trainers.DrawLatents(s, m.model, noise, min(m.part(), e.n-done), device)
-			fake.add(m.model.Sample(z), features, detector)
-			return nil
-		})
-		if err != nil {
-			return r, err
-		}
+	err = m.draw(ctx, root, e.n, e.seed, func(_ int, x *torch.Tensor) error {
+		fake.add(x, features, detector)
+		return nil
+	})
+	if err != nil {
+		return r, err
 	}
 	if r.Distance, err = metric.Frechet(real.stats, fake.stats); err != nil {
 		return r, coded(exitData, err)
@@ -209,14 +199,13 @@ func (m *measured) mean() *float64 {
 
 // pictures are those that samples are compared with.
 func (e *evalCommand) pictures(d dataFlags) (data.Dataset, error) {
-	path := e.data
-	if path == "" {
-		path = d.Data
+	if e.data != "" {
+		d.Data = e.data
 	}
-	if path == "demo" {
+	if d.demo() {
 		return data.NewDemo(d.Resolution, true), nil
 	}
-	set, err := data.Open(path, d.Resolution)
+	set, err := data.Open(d.Data, d.Resolution)
 	return set, coded(exitData, err)
 }
 

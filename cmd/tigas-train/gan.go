@@ -60,7 +60,7 @@ demo pictures, with the detector that is part of the program; the defaults are t
 		},
 	}
 	f := cmd.Flags()
-	t.registerData(f, "32, 64 or 128")
+	t.data.register(f, "32, 64 or 128")
 	f.StringVar(&g.Arch, "arch", g.Arch, "networks: dcgan or resnet")
 	f.IntVar(&g.Latent, "latent", g.Latent, "length of the latent vector")
 	f.IntVar(&g.GenWidth, "ngf", g.GenWidth, "width of the generator, in channels (default by architecture: 64; resnet at 32: 256)")

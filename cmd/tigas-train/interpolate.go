@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -84,13 +83,6 @@ func (o *interpolation) run(ctx context.Context, path string) error {
 		return err
 	}
 	toGIF := filepath.Ext(o.out) != ""
-	folder := o.out
-	if toGIF {
-		folder = filepath.Dir(o.out)
-	}
-	if err = os.MkdirAll(folder, 0o755); err != nil {
-		return coded(exitOutput, err)
-	}
 	return torch.Scoped(func(root *torch.Scope) error {
 		m, err := loadRun(root, path, device)
 		if err != nil {
@@ -104,6 +96,9 @@ func (o *interpolation) run(ctx context.Context, path string) error {
 				return usagef("--sampler, --eta: new noise in every picture would flicker: interpolate has ddim with eta 0 only")
 			}
 			d.Sampling.Method, d.Sampling.Eta = trainers.MethodDDIM, 0
+		}
+		if err = preparePictures(o.out, toGIF); err != nil {
+			return err
 		}
 		columns := monitor.Columns(o.walks)
 		scale := o.scale

@@ -72,3 +72,11 @@ func prepareOutputs(l ...output) error {
 	}
 	return nil
 }
+
+// preparePictures is prepareOutputs for a file of pictures, or for a folder that single ones go into.
+func preparePictures(out string, file bool) error {
+	if !file {
+		out = filepath.Join(out, "picture")
+	}
+	return prepareOutputs(output{flag: "--out", path: out})
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -76,6 +75,9 @@ func reconstruct(ctx context.Context, run string, pictures []string, out string,
 			return (&hinted{code: exitUsage, err: fmt.Errorf("%s is a run of %s, which has no encoder", run, m.config.Command)}).
 				withHint("tigas-train vae trains one that has")
 		}
+		if err = preparePictures(out, true); err != nil {
+			return err
+		}
 		r := m.size
 		var grid []byte
 		for i, p := range pictures {
@@ -96,9 +98,6 @@ func reconstruct(ctx context.Context, run string, pictures []string, out string,
 			if err != nil {
 				return err
 			}
-		}
-		if err = os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-			return coded(exitOutput, err)
 		}
 		return coded(exitOutput, monitor.WriteGrid(out, grid, 2*len(pictures), r, r, 2))
 	})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -67,14 +66,7 @@ func sample(ctx context.Context, path, out string, n, columns int, seed int64, s
 	if err != nil {
 		return err
 	}
-	folder := out
 	toGrid := strings.EqualFold(filepath.Ext(out), ".png")
-	if toGrid {
-		folder = filepath.Dir(out)
-	}
-	if err = os.MkdirAll(folder, 0o755); err != nil {
-		return coded(exitOutput, err)
-	}
 	return torch.Scoped(func(root *torch.Scope) error {
 		m, err := loadRun(root, path, device)
 		if err != nil {
@@ -83,41 +75,27 @@ func sample(ctx context.Context, path, out string, n, columns int, seed int64, s
 		if err = sampling.apply(root, m, seed); err != nil {
 			return err
 		}
-		noise, err := root.NewGenerator(torch.CPU, seed)
-		if err != nil {
+		if err = preparePictures(out, toGrid); err != nil {
 			return err
 		}
 		r := m.size
 		var pix []byte
-		for done := 0; done < n; {
-			if err := interrupted(ctx, done, n, "pictures"); err != nil {
-				return err
-			}
-			// Latents come one after the other, so picture i is the same for every --n.
-			k := min(m.part(), n-done)
-			var part []byte
-			err = root.Scoped(func(s *torch.Scope) error {
-				part = trainers.Pixels(m.model.Sample(trainers.DrawLatents(s, m.model, noise, k, device)))
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-			if !toGrid {
-				for i := range k {
-					name := filepath.Join(out, fmt.Sprintf("seed%d-%06d.png", seed, done+i))
-					img := monitor.Picture(part[i*3*r*r:], r, r)
-					if err = monitor.WritePNG(name, img); err != nil {
-						return coded(exitOutput, err)
-					}
-				}
-			} else {
+		err = m.draw(ctx, root, n, seed, func(first int, x *torch.Tensor) error {
+			part := trainers.Pixels(x)
+			if toGrid {
 				pix = append(pix, part...)
+				return nil
 			}
-			done += k
-		}
-		if !toGrid {
+			for i := range int(x.Size(0)) {
+				name := filepath.Join(out, fmt.Sprintf("seed%d-%06d.png", seed, first+i))
+				if err := monitor.WritePNG(name, monitor.Picture(part[i*3*r*r:], r, r)); err != nil {
+					return coded(exitOutput, err)
+				}
+			}
 			return nil
+		})
+		if err != nil || !toGrid {
+			return err
 		}
 		return coded(exitOutput, monitor.WriteGrid(out, pix, n, r, r, columns))
 	})

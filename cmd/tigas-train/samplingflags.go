@@ -40,18 +40,18 @@ var samplingFamilies = []struct {
 }
 
 // apply sets a model up, and refuses flags of another family.
-func (s *samplingFlags) apply(root *torch.Scope, run *loadedRun, seed int64) error {
-	noise, err := root.NewGenerator(run.device, seed+1) // not that of the latents
-	if err != nil {
-		return err
-	}
+func (s *samplingFlags) apply(root *torch.Scope, run *loadedRun, seed int64) (err error) {
+	seed++ // not that of the latents
 	family := ""
 	switch m := run.model.(type) {
 	case *trainers.StyleSampler:
-		family, err = "stylegan", s.style(m, noise)
+		family = "stylegan"
+		if m.Noise.Generator, err = root.NewGenerator(run.device, seed); err == nil {
+			err = s.style(m)
+		}
 	case *trainers.DenoisingSampler:
 		family = "diffusion"
-		if m.Noise, err = root.NewGenerator(torch.CPU, seed+1); err == nil {
+		if m.Noise, err = root.NewGenerator(torch.CPU, seed); err == nil {
 			err = s.diffusion(m)
 		}
 	}
@@ -65,7 +65,7 @@ func (s *samplingFlags) apply(root *torch.Scope, run *loadedRun, seed int64) err
 	return err
 }
 
-func (s *samplingFlags) style(m *trainers.StyleSampler, noise *torch.Generator) error {
+func (s *samplingFlags) style(m *trainers.StyleSampler) error {
 	if err := finite("trunc", s.trunc); err != nil {
 		return err
 	}
@@ -73,9 +73,9 @@ func (s *samplingFlags) style(m *trainers.StyleSampler, noise *torch.Generator) 
 	switch s.noise {
 	case "const":
 	case "random":
-		m.Noise = models.RandomNoise(noise)
+		m.Noise.Mode = models.NoiseRandom
 	case "none":
-		m.Noise = models.StyleNoise{Mode: models.NoiseNone}
+		m.Noise.Mode = models.NoiseNone
 	default:
 		return usagef("--noise-mode: got %q vs const, random or none", s.noise)
 	}

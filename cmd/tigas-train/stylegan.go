@@ -14,12 +14,11 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
-// styleFlags are those of which a preset has the default.
+// styleFlags are the flags of the family, most of which --cfg has the default of.
 type styleFlags struct {
-	preset string
-	gamma  string
-	batch  int
-	o      trainers.StyleGANOptions // flags that were given
+	cfg   string
+	gamma string
+	o     trainers.StyleGANOptions
 }
 
 func newStyleGAN() *cobra.Command {
@@ -48,16 +47,23 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
 				"channel-max", "mbstd-group"); err != nil {
 				return err
 			}
-			switch {
-			case t.data.demo() && f.Changed("cfg"):
+			if t.data.demo() {
 				preset(f, "kimg", 30)
-			case t.data.demo():
-				small := models.DemoStyleConfig(t.data.Resolution)
-				preset(f, "latent", small.Latent, "style-dim", small.StyleDim, "channel-base", small.ChannelBase,
-					"channel-max", small.ChannelMax, "batch", 8, "gamma", 1, "g-lr", 0.01, "d-lr", 0.01, "ema-kimg", 2, "kimg", 30)
+			}
+			demo := t.data.demo() && !f.Changed("cfg")
+			if demo {
+				preset(f, "batch", 8)
 				t.oneThread()
 			}
-			o, err := s.options(f, t.data.Resolution)
+			if err := s.preset(f, t.data.Resolution); err != nil {
+				return err
+			}
+			if demo {
+				small := models.DemoStyleConfig(t.data.Resolution)
+				preset(f, "latent", small.Latent, "style-dim", small.StyleDim, "channel-base", small.ChannelBase,
+					"channel-max", small.ChannelMax, "gamma", 1, "g-lr", 0.01, "d-lr", 0.01, "ema-kimg", 2)
+			}
+			o, err := s.options()
 			if err != nil {
 				return err
 			}
@@ -72,15 +78,15 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
 		},
 	}
 	f := cmd.Flags()
-	t.registerData(f, "a power of two from 8 to 1024")
+	t.data.register(f, "a power of two from 8 to 1024")
 	s.register(f)
-	t.registerRun(f, &s.batch, 0.1)
+	t.registerRun(f, &s.o.Batch, 0.1)
 	f.Lookup("batch").Usage += " (default by --cfg)"
 	return cmd
 }
 
 func (s *styleFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&s.preset, "cfg", "auto", "settings: "+strings.Join(trainers.StylePresets, ", "))
+	f.StringVar(&s.cfg, "cfg", "auto", "settings: "+strings.Join(trainers.StylePresets, ", "))
 	f.StringVar(&s.gamma, "gamma", "", "weight of R1, or auto: 0.0002 * resolution^2 / batch (default by --cfg)")
 	n := &s.o.Net
 	f.IntVar(&n.Latent, "latent", 512, "length of the latent vector z")
@@ -101,42 +107,31 @@ func (s *styleFlags) register(f *pflag.FlagSet) {
 	f.Float64Var(&s.o.EMAKimg, "ema-kimg", 0, "half-life of the averaged generator, in thousands of images; 0: none (default by --cfg)")
 }
 
-// options are those of the preset with the flags that were given, or that the demo sets.
-func (s *styleFlags) options(f *pflag.FlagSet, resolution int) (trainers.StyleGANOptions, error) {
-	o, err := trainers.StylePreset(s.preset, resolution, s.batch)
+// preset takes what --cfg says where the command line says nothing. Some of it follows the resolution and the batch.
+func (s *styleFlags) preset(f *pflag.FlagSet, resolution int) error {
+	o, err := trainers.StylePreset(s.cfg, resolution, s.o.Batch)
 	if err != nil {
-		return o, &hinted{code: exitUsage, err: err}
+		return &hinted{code: exitUsage, err: err}
 	}
-	set := func(flag string) bool {
-		l := f.Lookup(flag)
-		return l.Changed || l.Value.String() != l.DefValue
-	}
-	g := s.o
-	for flag, take := range map[string]func(){
-		"latent": func() { o.Net.Latent = g.Net.Latent }, "style-dim": func() { o.Net.StyleDim = g.Net.StyleDim },
-		"map-depth": func() { o.Net.MappingLayers = g.Net.MappingLayers }, "channel-base": func() { o.Net.ChannelBase = g.Net.ChannelBase },
-		"channel-max": func() { o.Net.ChannelMax = g.Net.ChannelMax }, "mbstd-group": func() { o.Net.MbstdGroup = g.Net.MbstdGroup },
-		"r1-every": func() { o.R1Every = g.R1Every }, "pl-weight": func() { o.PLWeight = g.PLWeight },
-		"pl-every": func() { o.PLEvery = g.PLEvery }, "mixing": func() { o.Mixing = g.Mixing }, "aug": func() { o.Augment = g.Augment },
-		"g-lr": func() { o.GenLR = g.GenLR }, "d-lr": func() { o.CriticLR = g.CriticLR }, "beta1": func() { o.Beta1 = g.Beta1 },
-		"beta2": func() { o.Beta2 = g.Beta2 }, "ema-kimg": func() { o.EMAKimg = g.EMAKimg },
-	} {
-		if set(flag) {
-			take()
-		}
-	}
-	o.Net = o.Net.Resolve()
+	preset(f, "batch", o.Batch, "map-depth", o.Net.MappingLayers, "channel-base", o.Net.ChannelBase, "mbstd-group", o.Net.MbstdGroup,
+		"pl-weight", o.PLWeight, "mixing", o.Mixing, "g-lr", o.GenLR, "d-lr", o.CriticLR, "ema-kimg", o.EMAKimg, "gamma", o.Gamma)
+	s.o.Net.Resolution, s.o.EMARamp, s.o.PLShrink = resolution, o.EMARamp, o.PLShrink
+	return nil
+}
+
+// options are what the flags say.
+func (s *styleFlags) options() (trainers.StyleGANOptions, error) {
+	o := s.o
 	if o.Augment == "" {
 		o.Augment = "none"
 	}
-	switch s.gamma {
-	case "":
-	case "auto":
-		o.Gamma = trainers.R1Gamma(resolution, o.Batch)
-	default:
-		if o.Gamma, err = strconv.ParseFloat(s.gamma, 64); err != nil || math.IsNaN(o.Gamma) {
-			return o, usagef("--gamma: got %q vs auto or a number of at least 0", s.gamma)
-		}
+	if s.gamma == "auto" {
+		o.Gamma = trainers.R1Gamma(o.Net.Resolution, o.Batch)
+		return o, nil
+	}
+	var err error
+	if o.Gamma, err = strconv.ParseFloat(s.gamma, 64); err != nil || math.IsNaN(o.Gamma) {
+		return o, usagef("--gamma: got %q vs auto or a number of at least 0", s.gamma)
 	}
 	return o, nil
 }

@@ -43,11 +43,7 @@ type trained interface {
 	Objective() string
 }
 
-// registerData and registerRun add the flags, in two parts with those of the family between them.
-func (t *training) registerData(f *pflag.FlagSet, resolutions string) {
-	t.data.register(f, resolutions)
-}
-
+// registerRun adds the flags of the term, the run and the machine.
 func (t *training) registerRun(f *pflag.FlagSet, batch *int, weight float64) {
 	t.tigas.register(f, weight)
 	f.Float64Var(&t.run.Kimg, "kimg", 1000, "length of the run in thousands of real images")

@@ -64,7 +64,7 @@ which two cores finish in a few minutes.`,
 		},
 	}
 	f := cmd.Flags()
-	t.registerData(f, "a power of two from 8 to 1024")
+	t.data.register(f, "a power of two from 8 to 1024")
 	f.IntVar(&v.Latent, "latent", v.Latent, "length of the latent vector")
 	f.IntVar(&v.Width, "width", v.Width, "channels of the first level; they double with each level, up to 16 times as many")
 	f.StringVar((*string)(&v.Reconstruction), "recon", string(v.Reconstruction), "reconstruction loss: mse, l1 or bce")

@@ -17,7 +17,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/optim"
 )
 
-// numbers is the formula of make_gan.py: numbers in [-1, 1] that look random.
+// numbers is the formula of testdata/formula.py: numbers in [-1, 1] that look random.
 func numbers(s *torch.Scope, j uint64, shape []int64) *torch.Tensor {
 	n := int64(1)
 	for _, d := range shape {
@@ -32,7 +32,7 @@ func numbers(s *torch.Scope, j uint64, shape []int64) *torch.Tensor {
 	return s.FromFloat64s(data, shape...)
 }
 
-// fill sets the state as make_gan.py does.
+// fill sets the state as formula.py does.
 func fill(s *torch.Scope, m any) {
 	s = s.Child()
 	defer s.Close()
@@ -270,14 +270,20 @@ func TestTrainingKeepsMemoryFlat(t *testing.T) {
 		ema.Update(0.9)
 		return nil
 	}
+	leavesNothing(t, root, 50, step, append(gp, dp...))
+}
+
+// leavesNothing makes a step of training and n more, which must leave memory as the first one did, and the parameters finite.
+func leavesNothing(t *testing.T, root *torch.Scope, n int, step func(s *torch.Scope) error, params []*torch.Tensor) {
+	t.Helper()
 	require.NoError(t, root.Scoped(step))
 	tensors, bytes := torch.LiveTensors(), torch.LiveBytes()
-	for range 50 {
+	for range n {
 		require.NoError(t, root.Scoped(step))
 	}
 	require.Equal(t, tensors, torch.LiveTensors())
 	require.Equal(t, bytes, torch.LiveBytes())
-	for _, x := range append(gp, dp...) {
+	for _, x := range params {
 		require.True(t, root.Use(x).IsFinite().All().Bool())
 	}
 }

@@ -232,16 +232,7 @@ func TestStyleTrainingKeepsMemoryFlat(t *testing.T) {
 		ema.Update(0.9)
 		return nil
 	}
-	require.NoError(t, root.Scoped(step))
-	tensors, bytes := torch.LiveTensors(), torch.LiveBytes()
-	for range 20 {
-		require.NoError(t, root.Scoped(step))
-	}
-	require.Equal(t, tensors, torch.LiveTensors())
-	require.Equal(t, bytes, torch.LiveBytes())
-	for _, x := range append(gp, dp...) {
-		require.True(t, root.Use(x).IsFinite().All().Bool())
-	}
+	leavesNothing(t, root, 20, step, append(gp, dp...))
 	require.Equal(t, torch.Slice[float32](g.Mapping.Average), torch.Slice[float32](average.Mapping.Average))
 	root.Scoped(func(s *torch.Scope) error { // a copy by names too
 		other, err := models.NewStyleGenerator(nn.Builder{Scope: s}, smallStyle)

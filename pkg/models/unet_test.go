@@ -281,16 +281,7 @@ func TestUNetMemory(t *testing.T) {
 		opt.Step(torch.Grad(loss, params, torch.GradOptions{}))
 		return nil
 	}
-	require.NoError(t, root.Scoped(train))
-	tensors, bytes := torch.LiveTensors(), torch.LiveBytes()
-	for range 20 {
-		require.NoError(t, root.Scoped(train))
-	}
-	require.Equal(t, tensors, torch.LiveTensors())
-	require.Equal(t, bytes, torch.LiveBytes())
-	for _, p := range params {
-		require.True(t, root.Use(p).IsFinite().All().Bool())
-	}
+	leavesNothing(t, root, 20, train, params)
 }
 
 func TestUNetShapes(t *testing.T) {

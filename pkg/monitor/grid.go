@@ -6,7 +6,6 @@ import (
 	"image/color"
 	"image/png"
 	"io"
-	"math"
 	"os"
 
 	"github.com/tigas-train/tigas-train/cgo/atomicfile"
@@ -43,7 +42,7 @@ const gridMargin = 2
 
 func layOut(n, h, w, columns int) layout {
 	if columns <= 0 {
-		columns = int(math.Ceil(math.Sqrt(float64(n))))
+		columns = Columns(n)
 	}
 	columns = max(1, min(columns, n))
 	return layout{n, h, w, columns, max(1, (511+columns*w)/(columns*w))}

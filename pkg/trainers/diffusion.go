@@ -198,17 +198,12 @@ func LoadDiffusion(root *torch.Scope, o DiffusionOptions, tensors map[string]*to
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	b := nn.Builder{Scope: root.Child(), Device: d}
-	net, err := models.NewUNet(b, o.UNet)
+	net, err := load(root, d, tensors, func(b nn.Builder) (*models.UNet, error) { return models.NewUNet(b, o.UNet) }, "net_ema.", "net.")
 	if err != nil {
 		return nil, err
 	}
-	b.Scope.Seal()
-	noise, err := sched.NewNoise(o.Schedule, o.Timesteps)
-	if err != nil {
-		return nil, err
-	}
-	return &DenoisingSampler{Sampling: o.Sampling, o: o, schedule: noise, net: net}, load(net, tensors, "net_ema.", "net.")
+	schedule, err := sched.NewNoise(o.Schedule, o.Timesteps)
+	return &DenoisingSampler{Sampling: o.Sampling, o: o, schedule: schedule, net: net}, err
 }
 
 var _ Family = (*Diffusion)(nil)

@@ -38,32 +38,14 @@ type Denoised struct {
 // is limited to [-1, 1] and Noise is what then remains of xt; without, an early step may ask for an image far outside and
 // the later ones cannot take that back. It panics for a timestep outside of the schedule.
 func (p Prediction) Denoise(n *sched.Noise, t int, out, xt *torch.Tensor, clip bool) Denoised {
-	signal, noise := levelsOf(n, t)
-	var d Denoised
-	switch p {
-	case PredictNoise:
-		d = Denoised{xt.Sub(out.MulScalar(noise)).DivScalar(signal), out}
-	case PredictX0:
-		d.X0 = out
-	default:
-		d = Denoised{xt.MulScalar(signal).Sub(out.MulScalar(noise)), nil}
-		if !clip {
-			d.Noise = out.MulScalar(signal).Add(xt.MulScalar(noise))
-		}
-	}
+	bar, o := n.AlphaBar(t), torch.Options{DType: xt.DType(), Device: xt.Device()}
+	l := NoiseLevels{xt.Scope().Scalar(math.Sqrt(bar), o), xt.Scope().Scalar(math.Sqrt(1-bar), o)}
+	x0 := p.X0(out, xt, l)
 	if clip {
-		d.X0, d.Noise = d.X0.Clamp(-1, 1), nil
+		x0 = x0.Clamp(-1, 1)
+		return Denoised{x0, PredictX0.NoiseOf(x0, xt, l)}
 	}
-	if d.Noise == nil {
-		d.Noise = xt.Sub(d.X0.MulScalar(signal)).DivScalar(noise)
-	}
-	return d
-}
-
-// levelsOf are the shares of image and noise at step t, in float64.
-func levelsOf(n *sched.Noise, t int) (signal, noise float64) {
-	bar := n.AlphaBar(t)
-	return math.Sqrt(bar), math.Sqrt(1 - bar)
+	return Denoised{x0, p.NoiseOf(out, xt, l)}
 }
 
 // checkStep panics unless n has the steps and goes from t down to s.

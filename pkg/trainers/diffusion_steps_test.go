@@ -180,3 +180,9 @@ func ExampleDDIMStep() {
 	// -0.1931
 	// 0.5000
 }
+
+// levelsOf are the shares of image and noise at step t, in float64.
+func levelsOf(n *sched.Noise, t int) (signal, noise float64) {
+	bar := n.AlphaBar(t)
+	return math.Sqrt(bar), math.Sqrt(1 - bar)
+}

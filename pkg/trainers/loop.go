@@ -257,7 +257,7 @@ func (l *loop) pictures(first bool) error {
 		l.known = torch.FromSlice(l.scope, reals, int64(n), 3, int64(r), int64(r)).Narrow(0, 0, int64(max(1, n/2)))
 	}
 	return l.scope.Scoped(func(s *torch.Scope) error {
-		if err := l.grid("fakes", SampleInParts(l.f, s.Use(l.fixed), l.o.Loader.Batch())); err != nil {
+		if err := l.grid("fakes", inParts(s.Use(l.fixed), l.o.Loader.Batch(), l.f.Sample)); err != nil {
 			return err
 		}
 		r, ok := l.f.(Reconstructor)

@@ -24,14 +24,10 @@ func DrawLatents(s *torch.Scope, m Sampler, g *torch.Generator, n int, d torch.D
 	return s.Randn(g, append([]int64{int64(n)}, m.LatentShape()...)).ToDevice(d)
 }
 
-// SampleInParts is m.Sample of some latents after the other, at most part at once, so that a large grid needs the memory of a
-// batch. What is computed on the way is freed.
-func SampleInParts(m Sampler, latents *torch.Tensor, part int) *torch.Tensor {
-	return inParts(latents, part, m.Sample)
-}
-
+// inParts is f of some rows of x after the other, at most part at once, so that a large grid needs the memory of a batch. What
+// is computed on the way is freed.
 func inParts(x *torch.Tensor, part int, f func(x *torch.Tensor) *torch.Tensor) *torch.Tensor {
-	out := torch.ScopeOf("trainers.SampleInParts", x)
+	out := torch.ScopeOf("trainers.inParts", x)
 	all := out.Child()
 	defer all.Close()
 	var parts []*torch.Tensor
@@ -65,27 +61,29 @@ func (g generatorSampler) Sample(latents *torch.Tensor) (images *torch.Tensor) {
 // LoadGAN builds the generator of a GAN run in a sealed child of root and fills it from a snapshot's tensors: the averaged
 // weights G_ema.*, or G.* where there are none. It returns an error when they do not fit.
 func LoadGAN(root *torch.Scope, o GANOptions, tensors map[string]*torch.Tensor, d torch.Device) (Sampler, error) {
-	b := nn.Builder{Scope: root.Child(), Device: d}
-	pair, err := models.NewGAN(b, o.Arch, o.config())
-	if err != nil {
-		return nil, err
-	}
-	b.Scope.Seal()
-	if err = load(pair.Generator, tensors, "G_ema.", "G."); err != nil {
-		return nil, err
-	}
-	return generatorSampler{pair.Generator, o.Latent}, nil
+	net, err := load(root, d, tensors, func(b nn.Builder) (models.Generator, error) {
+		pair, err := models.NewGAN(b, o.Arch, o.config())
+		return pair.Generator, err
+	}, "G_ema.", "G.")
+	return generatorSampler{net, o.Latent}, err
 }
 
-// load puts a network into evaluation mode and fills it from the tensors under the first of the prefixes that has any.
-func load(net any, tensors map[string]*torch.Tensor, prefixes ...string) error {
+// load builds a network in a sealed child of root, puts it into evaluation mode, and fills it from the tensors under the first
+// of the prefixes that has any.
+func load[T any](root *torch.Scope, d torch.Device, tensors map[string]*torch.Tensor, build func(nn.Builder) (T, error),
+	prefixes ...string) (net T, err error) {
+	b := nn.Builder{Scope: root.Child(), Device: d}
+	if net, err = build(b); err != nil {
+		return net, err
+	}
+	b.Scope.Seal()
 	nn.Train(net, false)
 	for _, p := range prefixes {
 		if weights := under(tensors, p); len(weights) > 0 {
-			return nn.Load(net, weights, false)
+			return net, nn.Load(net, weights, false)
 		}
 	}
-	return fmt.Errorf("trainers: the snapshot has no tensors named %s*", strings.Join(prefixes, "* or "))
+	return net, fmt.Errorf("trainers: the snapshot has no tensors named %s*", strings.Join(prefixes, "* or "))
 }
 
 // under returns the tensors whose names begin with prefix, without it.

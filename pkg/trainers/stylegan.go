@@ -274,13 +274,10 @@ func LoadStyleGAN(root *torch.Scope, o StyleGANOptions, tensors map[string]*torc
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	b := nn.Builder{Scope: root.Child(), Device: d}
-	net, err := models.NewStyleGenerator(b, o.Net)
-	if err != nil {
-		return nil, err
-	}
-	b.Scope.Seal()
-	return &StyleSampler{Trunc: 1, Cutoff: -1, net: net}, load(net, tensors, "G_ema.", "G.")
+	net, err := load(root, d, tensors, func(b nn.Builder) (*models.StyleGenerator, error) {
+		return models.NewStyleGenerator(b, o.Net)
+	}, "G_ema.", "G.")
+	return &StyleSampler{Trunc: 1, Cutoff: -1, net: net}, err
 }
 
 var _ Family = (*StyleGAN)(nil)

@@ -167,13 +167,8 @@ func LoadVAE(root *torch.Scope, o VAEOptions, tensors map[string]*torch.Tensor, 
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	b := nn.Builder{Scope: root.Child(), Device: d}
-	net, err := models.NewVAE(b, o.config())
-	if err != nil {
-		return nil, err
-	}
-	b.Scope.Seal()
-	return &VAE{o: o, device: d, net: net}, load(net, tensors, "VAE.")
+	net, err := load(root, d, tensors, func(b nn.Builder) (*models.VAE, error) { return models.NewVAE(b, o.config()) }, "VAE.")
+	return &VAE{o: o, device: d, net: net}, err
 }
 
 var (

@@ -9,22 +9,15 @@ a formula that the Go test repeats, so only results are stored, in float64. The 
 import collections
 import json
 import math
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from formula import numbers
+
 # The size of a pair: lengths of z and w, layers of the mapping, channels, images that share a standard deviation.
 Size = collections.namedtuple("Size", "latent style layers base max group")
 TESTED = Size(6, 5, 3, 64, 6, 2)
-
-
-def numbers(j, n):
-    """n numbers in [-1, 1) that look random, the same in every language."""
-    h = (np.arange(n, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(j * 104729 + 12345)) & np.uint64(0xFFFFFFFF)
-    h = ((h ^ (h >> np.uint64(15))) * np.uint64(2246822519)) & np.uint64(0xFFFFFFFF)
-    h = h ^ (h >> np.uint64(13))
-    return h.astype(np.float64) / 2147483648.0 - 1
 
 
 def tensor(j, *shape):

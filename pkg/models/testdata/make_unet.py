@@ -15,29 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from formula import f, fill, numbers
+
 diffusers = None  # imported by main, where there is one
 BATCH = 2
-
-
-def numbers(j, n):
-    """n numbers in [-1, 1) that look random, the same in every language."""
-    h = (np.arange(n, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(j * 104729 + 12345)) & np.uint64(0xFFFFFFFF)
-    h = ((h ^ (h >> np.uint64(15))) * np.uint64(2246822519)) & np.uint64(0xFFFFFFFF)
-    h = h ^ (h >> np.uint64(13))
-    return h.astype(np.float64) / 2147483648.0 - 1
-
-
-def fill(m):
-    with torch.no_grad():
-        for j, (name, t) in enumerate(m.state_dict().items()):
-            v = numbers(j, t.numel())
-            if t.dim() == 1 and name.endswith("weight"):
-                v = 1 + 0.3 * v
-            elif t.dim() > 1:
-                v = v * math.sqrt(6 / (t.numel() / t.shape[0]))
-            else:
-                v = 0.1 * v
-            t.copy_(torch.from_numpy(v).reshape(t.shape))
 
 
 def embedding(t, dim, flip, shift):
@@ -171,10 +152,6 @@ def original(c):
         attention_head_dim=c["head_dim"] or None, add_attention=c["mid"], dropout=c["dropout"],
         norm_num_groups=c["groups"], norm_eps=c["eps"], flip_sin_to_cos=c["flip"], freq_shift=c["shift"],
         downsample_padding=0 if c["far"] else 1)
-
-
-def f(v):
-    return float("%.8g" % v)
 
 
 def results(m, x, t):

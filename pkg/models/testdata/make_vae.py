@@ -8,13 +8,10 @@ stored. The network is also that of bench/reference.
 """
 import json
 import math
-import os
-import sys
 import torch
 from torch import nn
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from make_gan import f, fill, numbers
+from formula import numbers, results
 
 LATENT, WIDTH, BATCH = 6, 2, 2
 
@@ -46,23 +43,6 @@ class VAE(nn.Module):
         mu, logvar = self.encode(x)
         noise = torch.from_numpy(numbers(52, mu.numel())).to(x.dtype).reshape(mu.shape)
         return self.decode(mu + torch.exp(0.5 * logvar) * noise)
-
-
-def results(m, x, train):
-    """Output sampled at 12 places, and the norm of the gradient of a weighted sum with respect to everything."""
-    fill(m)
-    m.train(train)
-    x = x.requires_grad_()
-    y = m(x)
-    cot = torch.from_numpy(numbers(99, y.numel())).float().reshape(y.shape)
-    g = torch.autograd.grad((y * cot).sum(), [x] + list(m.parameters()))
-    flat = y.detach().flatten()
-    at = sorted({i * (len(flat) - 1) // 11 for i in range(12)})
-    return {
-        "keys": list(m.state_dict()), "shape": list(y.shape), "at": at, "y": [f(v) for v in flat[at].tolist()],
-        "mean_abs": f(flat.abs().double().mean()), "grad_norms": [f(t.double().norm()) for t in g],
-        "last_buffer_sum": f(sum(b.double().sum() for b in m.buffers())),
-    }
 
 
 def main():
