@@ -19,7 +19,7 @@ libtorch: ## find libtorch, or install it
 build: libtorch ## build bin/tigas-train
 	@$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/tigas-train
 
-demo: build ## train a GAN on the demo pictures: about two minutes on two cores
+demo: build ## build, and train a GAN on the demo pictures: two minutes on two cores
 	$(BIN) gan --tigas-weight 0.1
 
 test: libtorch ## vet and unit tests

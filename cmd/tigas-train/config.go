@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
@@ -55,6 +58,10 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 	if err != nil {
 		return nil, err
 	}
+	if !strings.EqualFold(filepath.Ext(file), ".safetensors") {
+		return nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is no snapshot: got another file than a .safetensors", file)}).
+			withHint("give a run folder, or a file of its snapshots/")
+	}
 	tensors, meta, err := checkpoint.Load(root, file, device)
 	if err != nil {
 		return nil, coded(exitSnapshot, err)
@@ -100,7 +107,11 @@ func (l *loadedRun) draw(ctx context.Context, root *torch.Scope, n int, seed int
 			return err
 		}
 		err = root.Scoped(func(s *torch.Scope) error {
-			return use(done, l.model.Sample(trainers.DrawLatents(s, l.model, noise, min(l.part(), n-done), l.device)))
+			x, err := l.model.Sample(ctx, trainers.DrawLatents(s, l.model, noise, min(l.part(), n-done), l.device))
+			if err != nil {
+				return cmp.Or(interrupted(ctx, done, n, "pictures"), err)
+			}
+			return use(done, x)
 		})
 		if err != nil {
 			return err

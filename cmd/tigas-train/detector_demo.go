@@ -161,8 +161,11 @@ func (o *demoDetector) samples(ctx context.Context, seed int64) ([]byte, error) 
 				z := trainers.DrawLatents(s, gan, g, each, torch.CPU)
 				// The trained generator and its average leave different marks.
 				pix = append(pix, trainers.Pixels(gan.SampleRaw(z.Narrow(0, 0, each/2)))...)
-				pix = append(pix, trainers.Pixels(gan.Sample(z.Narrow(0, each/2, each/2)))...)
-				return nil
+				averaged, err := gan.Sample(ctx, z.Narrow(0, each/2, each/2))
+				if err == nil {
+					pix = append(pix, trainers.Pixels(averaged)...)
+				}
+				return err
 			}))
 			if t.N%40 == 0 {
 				o.console.Message("gan       kimg %.1f of %g, seed %d", t.Kimg, o.Kimg, seed)

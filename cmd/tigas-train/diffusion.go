@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,7 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f := cmd.Flags()
-			if err := noZero(f, "beta2"); err != nil {
+			if err := noZero(f, "beta2", "tigas-max-timestep"); err != nil {
 				return err
 			}
 			switch {
@@ -60,18 +61,21 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 			} else {
 				d.LossWeight = trainers.LossWeight(weight)
 			}
+			if f.Changed("snr-gamma") && d.LossWeight != trainers.MinSNR {
+				return usagef("--snr-gamma: it is for --loss-weight min-snr, and this is %s", d.LossWeight)
+			}
 			if !f.Changed("sample-steps") {
 				d.Sampling.Steps = max(1, min(d.Sampling.Steps, d.Timesteps))
 			}
 			d.Resolution = t.data.Resolution
 			if d.UNet, err = models.UNetPreset(arch, d.Resolution); err != nil {
-				return &hinted{code: exitUsage, err: err}
+				return (&hinted{code: exitUsage, err: fmt.Errorf("--arch: %w", err)}).withHint("see tigas-train diffusion --help")
 			}
 			if f.Changed("dropout") {
 				d.UNet.Dropout = dropout
 			}
 			return t.train(cmd, family{
-				name: "diffusion", batch: d.Batch, config: func(c *runConfig) { c.Diffusion = &d },
+				name: "diffusion", batch: d.Batch, check: d.Validate, config: func(c *runConfig) { c.Diffusion = &d },
 				build: func(root *torch.Scope, term tigas.Term, dev torch.Device) (trained, error) {
 					d.Term = term
 					return trainers.NewDiffusion(root, nil, d, dev)

@@ -45,7 +45,7 @@ demo pictures, with the detector that is part of the program; the defaults are t
 			g.Resolution = t.data.Resolution
 			g = g.Resolve()
 			return t.train(cmd, family{
-				name: "gan", batch: g.Batch, config: func(c *runConfig) { c.GAN = &g },
+				name: "gan", batch: g.Batch, check: g.Validate, config: func(c *runConfig) { c.GAN = &g },
 				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
 					g.Term = term
 					return trainers.NewGAN(root, nil, g, d)

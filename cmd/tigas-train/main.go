@@ -48,10 +48,14 @@ func newRoot() *cobra.Command {
 		Long: `tigas-train trains image generators natively on libtorch, with the TIGAS realism
 score as an extra loss: 1 - mean(score) of a frozen detector, added with a weight.
 
-  tigas-train gan --tigas-weight 0.1                        demo data, at once
-  tigas-train gan --data photos/ --resolution 64 --out runs/a
-  tigas-train stylegan | vae | diffusion                    other families, the same flags
+  tigas-train gan --tigas-weight 0.1 --out runs/a           demo pictures, at once
+  tigas-train stylegan --data photos/ --resolution 64 --device cuda
+  tigas-train vae                                           the same flags
+  tigas-train diffusion
   tigas-train sample runs/a --n 64 --out grid.png
+  tigas-train interpolate runs/a --frames 60 --out walk.gif
+  tigas-train eval runs/a                                   how near to real pictures
+  tigas-train score photos/                                 is this one real?
   tigas-train doctor                                        what this machine has
 
 Exit codes:

@@ -68,7 +68,7 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
 				return err
 			}
 			return t.train(cmd, family{
-				name: "stylegan", batch: o.Batch, config: func(c *runConfig) { c.StyleGAN = &o },
+				name: "stylegan", batch: o.Batch, check: o.Validate, config: func(c *runConfig) { c.StyleGAN = &o },
 				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
 					o.Term = term
 					return trainers.NewStyleGAN(root, nil, o, d)

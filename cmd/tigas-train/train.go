@@ -30,7 +30,9 @@ type training struct {
 type family struct {
 	name  string // of the command
 	batch int
-	// build checks the options and makes the networks.
+	// check tells what is wrong with the options, before data and detector are opened.
+	check func() error
+	// build makes the networks.
 	build  func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error)
 	config func(*runConfig) // puts the options into the configuration of the run
 	advice func(weight float64, atStart bool) string
@@ -91,6 +93,9 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	}
 	if err = checkRun(t.run); err != nil {
 		return err
+	}
+	if err = f.check(); err != nil {
+		return (&hinted{code: exitUsage, err: err}).withHint("see %s --help", cmd.CommandPath())
 	}
 	root := torch.NewScope()
 	defer root.Close()

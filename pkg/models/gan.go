@@ -91,16 +91,16 @@ func DefaultWidths(name string, resolution int) (ngf, ndf int) {
 // CriticNorms are the normalisations that a critic can have.
 var CriticNorms = []string{"none", "layer", "batch"}
 
-// NewGAN builds a pair in b's scope, in training mode. It returns an error, which lists what there is, for an unknown
-// architecture or normalisation and for a resolution that the architecture cannot make; and one when memory runs out.
-func NewGAN(b nn.Builder, name string, c Config) (Pair, error) {
+// resolve fills in the defaults of an architecture. It returns an error, which lists what there is, for an unknown
+// architecture or normalisation and for a resolution that the architecture cannot make.
+func (c Config) resolve(name string) (Config, arch, error) {
 	i := slices.IndexFunc(archs, func(a arch) bool { return a.name == name })
 	if i < 0 {
-		return Pair{}, fmt.Errorf("models: got architecture %q vs one of %s", name, strings.Join(Archs, ", "))
+		return c, arch{}, fmt.Errorf("models: got architecture %q vs one of %s", name, strings.Join(Archs, ", "))
 	}
 	a := archs[i]
 	if !slices.Contains(a.resolutions, c.Resolution) {
-		return Pair{}, fmt.Errorf("models: %s: got resolution %d vs one of %v", name, c.Resolution, a.resolutions)
+		return c, a, fmt.Errorf("models: %s: got resolution %d vs one of %v", name, c.Resolution, a.resolutions)
 	}
 	for _, f := range []struct {
 		v   *int
@@ -111,13 +111,30 @@ func NewGAN(b nn.Builder, name string, c Config) (Pair, error) {
 		}
 	}
 	if c.Latent < 1 || c.Ngf < 1 || c.Ndf < 1 {
-		return Pair{}, fmt.Errorf("models: %s: got latent %d, ngf %d, ndf %d vs positive numbers", name, c.Latent, c.Ngf, c.Ndf)
+		return c, a, fmt.Errorf("models: %s: got latent %d, ngf %d, ndf %d vs positive numbers", name, c.Latent, c.Ngf, c.Ndf)
 	}
 	if c.CriticNorm == "" {
 		c.CriticNorm = "none"
 	}
 	if !slices.Contains(CriticNorms, c.CriticNorm) {
-		return Pair{}, fmt.Errorf("models: got critic norm %q vs one of %s", c.CriticNorm, strings.Join(CriticNorms, ", "))
+		return c, a, fmt.Errorf("models: got critic norm %q vs one of %s", c.CriticNorm, strings.Join(CriticNorms, ", "))
+	}
+	return c, a, nil
+}
+
+// Validate returns an error, which lists what there is, for an unknown architecture or normalisation and for a resolution
+// that the architecture cannot make; zero values are taken for its defaults.
+func (c Config) Validate(name string) error {
+	_, _, err := c.resolve(name)
+	return err
+}
+
+// NewGAN builds a pair in b's scope, in training mode. It returns the error of [Config.Validate], and one when memory runs
+// out.
+func NewGAN(b nn.Builder, name string, c Config) (Pair, error) {
+	c, a, err := c.resolve(name)
+	if err != nil {
+		return Pair{}, err
 	}
 	var p Pair
 	if err := torch.Try(func() { p = a.build(b, c) }); err != nil {

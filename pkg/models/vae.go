@@ -34,20 +34,35 @@ type VAE struct {
 // vaeSlope is the slope of PyTorch's leaky ReLU where none is given.
 const vaeSlope = 0.01
 
-// NewVAE builds the network in b's scope, in training mode, with PyTorch's initial values. It returns an error for sizes
-// that cannot be made.
-func NewVAE(b nn.Builder, c VAEConfig) (v *VAE, err error) {
+// Resolve fills in the defaults.
+func (c VAEConfig) Resolve() VAEConfig {
 	if c.Latent == 0 {
 		c.Latent = 128
 	}
 	if c.Width == 0 {
 		c.Width = 32
 	}
+	return c
+}
+
+// Validate returns an error for sizes that cannot be made; zero values are taken for the defaults.
+func (c VAEConfig) Validate() error {
+	c = c.Resolve()
 	if r := uint(c.Resolution); c.Resolution < 8 || c.Resolution > 1024 || bits.OnesCount(r) != 1 {
-		return nil, fmt.Errorf("models: vae: got resolution %d vs a power of two from 8 to 1024", c.Resolution)
+		return fmt.Errorf("models: vae: got resolution %d vs a power of two from 8 to 1024", c.Resolution)
 	}
 	if c.Latent < 1 || c.Width < 1 {
-		return nil, fmt.Errorf("models: vae: got latent %d, width %d vs positive numbers", c.Latent, c.Width)
+		return fmt.Errorf("models: vae: got latent %d, width %d vs positive numbers", c.Latent, c.Width)
+	}
+	return nil
+}
+
+// NewVAE builds the network in b's scope, in training mode, with PyTorch's initial values. It returns the error of
+// [VAEConfig.Validate], and one when memory runs out.
+func NewVAE(b nn.Builder, c VAEConfig) (v *VAE, err error) {
+	c = c.Resolve()
+	if err = c.Validate(); err != nil {
+		return nil, err
 	}
 	if err = torch.Try(func() { v = newVAE(b, c) }); err != nil {
 		return nil, fmt.Errorf("models: vae at %d: %w", c.Resolution, err)

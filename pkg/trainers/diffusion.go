@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"context"
 	"fmt"
 	"iter"
 
@@ -127,13 +128,14 @@ func (d *Diffusion) term(st *Step, p *diffusionPlan, out, noisy *torch.Tensor) t
 func (d *Diffusion) LatentShape() []int64 { return d.sampler().LatentShape() }
 
 // Sample denoises latents to images [N, 3, H, W] in [-1, 1] with the averaged network, or the trained one without average.
-func (d *Diffusion) Sample(latents *torch.Tensor) (images *torch.Tensor) {
+// ctx ends it between two steps.
+func (d *Diffusion) Sample(ctx context.Context, latents *torch.Tensor) (images *torch.Tensor, err error) {
 	s := d.sampler()
 	if d.average != nil {
-		return s.Sample(latents)
+		return s.Sample(ctx, latents)
 	}
-	evaluating(d.net, func() { images = s.Sample(latents) })
-	return images
+	evaluating(d.net, func() { images, err = s.Sample(ctx, latents) })
+	return images, err
 }
 
 func (d *Diffusion) sampler() *DenoisingSampler {
@@ -175,10 +177,11 @@ func (s *DenoisingSampler) LatentShape() []int64 {
 	return []int64{3, r, r}
 }
 
-// Sample denoises latents to images [N, 3, H, W] in [-1, 1]. It panics for a Sampling that does not validate.
-func (s *DenoisingSampler) Sample(latents *torch.Tensor) *torch.Tensor {
+// Sample denoises latents to images [N, 3, H, W] in [-1, 1]. It returns an error for a Sampling that does not validate, and
+// ctx's when it ends between two steps.
+func (s *DenoisingSampler) Sample(ctx context.Context, latents *torch.Tensor) (*torch.Tensor, error) {
 	if err := s.Sampling.Validate(s.o.Timesteps); err != nil {
-		panic(&torch.Error{Op: "trainers.Sample", Msg: err.Error()})
+		return nil, err
 	}
 	d := DiffusionSampler{Denoiser: s.net.Forward, Prediction: s.o.Predict, Noise: s.schedule, Method: s.Sampling.Method,
 		Steps: s.Sampling.Steps, Eta: s.Sampling.Eta, Clip: true, Chunk: min(64, s.o.Batch)}
@@ -186,10 +189,14 @@ func (s *DenoisingSampler) Sample(latents *torch.Tensor) *torch.Tensor {
 	if g == nil && d.Stochastic() {
 		var err error
 		if g, err = latents.Scope().NewGenerator(torch.CPU, 0); err != nil {
-			panic(err)
+			return nil, err
 		}
 	}
-	return d.Sample(latents, g).Clamp(-1, 1)
+	images, err := d.Sample(ctx, latents, g)
+	if err != nil {
+		return nil, err
+	}
+	return images.Clamp(-1, 1), nil
 }
 
 // LoadDiffusion builds the network of a diffusion run in a sealed child of root and fills it from a snapshot's tensors: the

@@ -95,6 +95,9 @@ func (o DiffusionOptions) Validate() error {
 	if o.UNet.Resolution != o.Resolution {
 		return fmt.Errorf("trainers: --resolution: got %d, and a network for %d", o.Resolution, o.UNet.Resolution)
 	}
+	if err := o.UNet.Validate(); err != nil {
+		return fmt.Errorf("trainers: --arch: %w", err)
+	}
 	if _, err := sched.NewNoise(o.Schedule, o.Timesteps); err != nil {
 		return fmt.Errorf("trainers: --schedule, --timesteps: %w", err)
 	}
@@ -112,6 +115,7 @@ func (o DiffusionOptions) Validate() error {
 		limits{"weight-decay", o.WeightDecay, 0, 10},
 		limits{"clip-grad", o.ClipGrad, 0, 1e12},
 		limits{"ema", o.EMA, 0, 0.9999999999},
+		limits{"sample-steps", float64(o.Sampling.Steps), 1, float64(o.Timesteps)},
 	)
 	if err != nil {
 		return err
@@ -128,7 +132,7 @@ func (s Sampling) Validate(steps int) error {
 		return fmt.Errorf("trainers: --sampler: got %q vs ddim or ddpm", s.Method)
 	}
 	if s.Steps < 1 || s.Steps > steps {
-		return fmt.Errorf("trainers: sampling: got %d steps vs 1 to %d", s.Steps, steps)
+		return fmt.Errorf("trainers: sampling: got %d steps vs 1 to the %d of the noise", s.Steps, steps)
 	}
 	if s.Eta > 0 && s.Method == MethodDDPM {
 		return fmt.Errorf("trainers: --eta: it is for ddim; ddpm has noise of its own")

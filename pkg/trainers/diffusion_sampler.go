@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
@@ -91,11 +92,12 @@ func (d DiffusionSampler) Stochastic() bool {
 // noise is a generator of the CPU, so that a seed gives the same images on every device; nil means libtorch's default
 // generator. Noise is drawn for whole chunks, and a chunk goes all the way before the next one begins: image i is the same
 // however many come after it, for the same start, seed and Chunk. Without [DiffusionSampler.Stochastic] nothing is drawn.
-// It panics when [DiffusionSampler.Validate] returns an error, and for another shape.
-func (d DiffusionSampler) Sample(start *torch.Tensor, noise *torch.Generator) *torch.Tensor {
+// It returns the error of [DiffusionSampler.Validate], and ctx's when that ends between two steps. It panics for another
+// shape.
+func (d DiffusionSampler) Sample(ctx context.Context, start *torch.Tensor, noise *torch.Generator) (images *torch.Tensor, err error) {
 	const op = "DiffusionSampler"
 	if err := d.Validate(); err != nil {
-		panic(&torch.Error{Op: op, Msg: err.Error()})
+		return nil, err
 	}
 	if start.Dim() != 4 || start.Size(0) == 0 || !start.DType().IsFloat() {
 		panic(&torch.Error{Op: op, Msg: "got " + start.String() + " vs noise [N C H W] with N at least 1"})
@@ -104,33 +106,41 @@ func (d DiffusionSampler) Sample(start *torch.Tensor, noise *torch.Generator) *t
 	out := torch.ScopeOf(op, start)
 	all := out.Child()
 	defer all.Close()
-	var images *torch.Tensor
 	torch.NoGrad(func() {
 		var parts []*torch.Tensor
 		for i := int64(0); i < start.Size(0); i += int64(d.Chunk) {
 			x := all.Use(start).Narrow(0, i, min(int64(d.Chunk), start.Size(0)-i))
-			parts = append(parts, d.chunk(x, noise))
+			if x, err = d.chunk(ctx, x, noise); err != nil {
+				return
+			}
+			parts = append(parts, x)
 		}
 		images = parts[0]
 		if len(parts) > 1 {
 			images = torch.Cat(parts, 0)
 		}
 	})
-	return out.Adopt(images)
+	if err != nil {
+		return nil, err
+	}
+	return out.Adopt(images), nil
 }
 
 // chunk runs all steps for x, at most Chunk images, and returns the result in x's scope. x is used up.
-func (d DiffusionSampler) chunk(x *torch.Tensor, noise *torch.Generator) *torch.Tensor {
+func (d DiffusionSampler) chunk(ctx context.Context, x *torch.Tensor, noise *torch.Generator) (*torch.Tensor, error) {
 	times, err := d.Grid.Times(d.Noise.Steps(), d.Steps)
 	if err != nil {
-		panic(err) // Validate saw them
+		return nil, err
 	}
 	for i, t := range times[:len(times)-1] {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		y := d.step(x, t, times[i+1], noise)
 		x.Free()
 		x = y
 	}
-	return x
+	return x, nil
 }
 
 // step goes from t to s in a scope of its own, and leaves only the result in x's.

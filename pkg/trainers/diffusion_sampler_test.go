@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"testing"
@@ -53,7 +54,7 @@ func TestDDIMSolvesGaussian(t *testing.T) {
 			worst := func(steps int) float64 {
 				d.Steps = steps
 				e := 0.0
-				for i, v := range torch.Slice[float64](d.Sample(start, nil)) {
+				for i, v := range torch.Slice[float64](denoised(t, d, start, nil)) {
 					e = max(e, math.Abs(v-want[i]))
 				}
 				return e
@@ -111,7 +112,7 @@ func TestSamplersReproduceGaussian(t *testing.T) {
 				require.InDelta(t, sd, deviation, 0.1*sd, "%s %v", kind, d.Method)
 				g := rng(t, s, int64(100+i))
 				err := s.Scoped(func(s *torch.Scope) error {
-					x := d.Sample(s.Randn(g, []int64{64, 1, 16, 16}, double), g)
+					x := denoised(t, d, s.Randn(g, []int64{64, 1, 16, 16}, double), g)
 					// Four deviations of the estimates.
 					require.InDelta(t, m, x.Mean().Float64(), 4*sd/math.Sqrt(count), "%s %s %v", kind, p, d.Method)
 					require.InDelta(t, deviation, x.Std(true).Float64(), 4*sd/math.Sqrt(2*count), "%s %s %v", kind, p, d.Method)
@@ -138,7 +139,7 @@ func TestDDIMWithNoiseIsDDPM(t *testing.T) {
 						steps = append(steps, torch.Slice[float64](x))
 						return net(x, t)
 					}
-					return append(steps, torch.Slice[float64](d.Sample(s.Randn(g, []int64{2, 1, 4, 4}, double), g)))
+					return append(steps, torch.Slice[float64](denoised(t, d, s.Randn(g, []int64{2, 1, 4, 4}, double), g)))
 				}
 				ddim, ddpm := run(MethodDDIM), run(MethodDDPM)
 				require.Len(t, ddim, 61)
@@ -157,13 +158,13 @@ func TestSamplesDoNotDependOnTheBatch(t *testing.T) {
 	start := s.Randn(rng(t, s, 1), []int64{11, 2, 3, 3}, double)
 	for _, d := range []DiffusionSampler{{Method: MethodDDIM, Steps: 10, Eta: 1}, {Method: MethodDDPM}, {Steps: 5}} {
 		d.Denoiser, d.Noise, d.Prediction, d.Chunk = gaussian(n, PredictV, 0.1, 0.5), n, PredictV, 4
-		all := torch.Slice[float64](d.Sample(start, rng(t, s, 2)))
+		all := torch.Slice[float64](denoised(t, d, start, rng(t, s, 2)))
 		require.Len(t, all, 11*18)
 		for _, count := range []int64{1, 3, 4, 5, 8, 10} {
-			some := torch.Slice[float64](d.Sample(start.Narrow(0, 0, count), rng(t, s, 2)))
+			some := torch.Slice[float64](denoised(t, d, start.Narrow(0, 0, count), rng(t, s, 2)))
 			require.Equal(t, all[:count*18], some)
 		}
-		other := torch.Slice[float64](d.Sample(start, rng(t, s, 3)))
+		other := torch.Slice[float64](denoised(t, d, start, rng(t, s, 3)))
 		require.Equal(t, !d.Stochastic(), other[0] == all[0])
 	}
 }
@@ -185,7 +186,7 @@ func TestSamplerMemory(t *testing.T) {
 		}
 		start := root.Randn(nil, []int64{6, 3, 4, 4})
 		before := torch.LiveTensors()
-		x := d.Sample(start, nil)
+		x := denoised(t, d, start, nil)
 		require.Equal(t, before+1, torch.LiveTensors())
 		require.Same(t, root, x.Scope())
 		require.False(t, x.IsGradRequired())
@@ -205,7 +206,7 @@ func TestSamplerLeavesTheDenoisersTensors(t *testing.T) {
 	n := schedule(t, sched.LinearNoise, 10)
 	d := DiffusionSampler{Noise: n, Prediction: PredictX0, Denoiser: func(x, t *torch.Tensor) *torch.Tensor { return answer }}
 	err := root.Scoped(func(s *torch.Scope) error {
-		require.Equal(t, 0.25, d.Sample(s.Randn(nil, []int64{2, 1, 2, 2}, double), nil).Mean().Float64())
+		require.Equal(t, 0.25, denoised(t, d, s.Randn(nil, []int64{2, 1, 2, 2}, double), nil).Mean().Float64())
 		return nil
 	})
 	require.NoError(t, err)
@@ -231,18 +232,47 @@ func TestDiffusionSamplerRefuses(t *testing.T) {
 		d := good
 		change(&d)
 		require.EqualError(t, d.Validate(), "trainers: "+want)
-		require.ErrorContains(t, torch.Try(func() { d.Sample(s.Randn(nil, []int64{1, 1, 2, 2}), nil) }), want)
+		_, err := d.Sample(t.Context(), s.Randn(nil, []int64{1, 1, 2, 2}), nil)
+		require.ErrorContains(t, err, want)
 	}
 	d := good
 	d.Noise = nil
 	require.ErrorContains(t, d.Validate(), "no noise schedule")
 	for _, shape := range [][]int64{{1, 2, 2}, {0, 1, 2, 2}} {
-		require.ErrorContains(t, torch.Try(func() { good.Sample(s.Randn(nil, shape), nil) }), "vs noise [N C H W]")
+		require.ErrorContains(t, torch.Try(func() { denoised(t, good, s.Randn(nil, shape), nil) }), "vs noise [N C H W]")
 	}
 	sealed := s.Child()
 	x := sealed.Randn(nil, []int64{1, 1, 2, 2})
 	sealed.Seal()
-	require.ErrorIs(t, torch.Try(func() { good.Sample(x, nil) }), torch.ErrSealed)
+	require.ErrorIs(t, torch.Try(func() { denoised(t, good, x, nil) }), torch.ErrSealed)
+}
+
+// A signal ends sampling between two steps.
+func TestDiffusionSamplerStops(t *testing.T) {
+	s := scope(t)
+	n := schedule(t, sched.LinearNoise, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	calls, net := 0, gaussian(n, PredictV, 0, 1)
+	d := DiffusionSampler{Noise: n, Prediction: PredictV, Steps: 10, Denoiser: func(x, at *torch.Tensor) *torch.Tensor {
+		if calls++; calls == 3 {
+			cancel()
+		}
+		return net(x, at)
+	}}
+	live := s.Len()
+	start := s.Randn(nil, []int64{2, 1, 2, 2}, double)
+	_, err := d.Sample(ctx, start, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 3, calls)
+	require.Equal(t, live+1, s.Len(), "something was left in the scope")
+}
+
+// denoised is what a sampler makes of noise.
+func denoised(t *testing.T, d DiffusionSampler, start *torch.Tensor, noise *torch.Generator) *torch.Tensor {
+	t.Helper()
+	x, err := d.Sample(t.Context(), start, noise)
+	require.NoError(t, err)
+	return x
 }
 
 func ExampleDiffusionSampler() {
@@ -257,7 +287,10 @@ func ExampleDiffusionSampler() {
 		// All pictures are grey: in place of a network.
 		Denoiser: func(x, t *torch.Tensor) *torch.Tensor { return x.ZerosLike().AddScalar(0.25) },
 	}
-	images := d.Sample(s.Randn(nil, []int64{8, 3, 16, 16}), nil)
+	images, err := d.Sample(context.Background(), s.Randn(nil, []int64{8, 3, 16, 16}), nil)
+	if err != nil {
+		panic(err)
+	}
 	fmt.Println(images, images.Min().Float64(), images.Max().Float64(), d.Stochastic())
 	// Output: float32[8 3 16 16] cpu 0.25 0.25 false
 }

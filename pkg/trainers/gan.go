@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"context"
 	"fmt"
 	"iter"
 
@@ -35,6 +36,9 @@ func NewGAN(root *torch.Scope, init *torch.Generator, o GANOptions, device torch
 	o = o.Resolve()
 	if err := o.Validate(); err != nil {
 		return nil, err
+	}
+	if o.Loss == TIGASOnly && o.Term.Detector == nil {
+		return nil, fmt.Errorf("trainers: --loss tigas-only: there is nothing to learn from without a detector: set --tigas-weight")
 	}
 	if err := checkTerm(&o.Term, o.Resolution); err != nil {
 		return nil, err
@@ -205,12 +209,12 @@ func (g *GAN) latents(st *Step, n int64) *torch.Tensor {
 func (g *GAN) LatentShape() []int64 { return []int64{int64(g.o.Latent)} }
 
 // Sample returns images [N, 3, H, W] in [-1, 1] from the averaged generator, or from the trained one without average.
-func (g *GAN) Sample(latents *torch.Tensor) (images *torch.Tensor) {
+func (g *GAN) Sample(ctx context.Context, latents *torch.Tensor) (images *torch.Tensor, err error) {
 	if g.average != nil {
-		return generatorSampler{g.average, g.o.Latent}.Sample(latents)
+		return generatorSampler{g.average, g.o.Latent}.Sample(ctx, latents)
 	}
 	evaluating(g.generator, func() { images = g.generator.Forward(latents) })
-	return images
+	return images, nil
 }
 
 // SampleRaw is Sample from the trained generator, without average: what the critic and the detector see.

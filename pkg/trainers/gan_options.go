@@ -101,8 +101,8 @@ func (o GANOptions) Validate() error {
 	if err != nil {
 		return err
 	}
-	if o.Loss == TIGASOnly && o.Term.Detector == nil {
-		return fmt.Errorf("trainers: --loss tigas-only: there is nothing to learn from without a detector: set --tigas-weight")
+	if err = o.config().Validate(o.Arch); err != nil {
+		return fmt.Errorf("trainers: --resolution: %w", err)
 	}
 	return o.Term.Options.Validate(o.Term.Detector)
 }

@@ -112,17 +112,17 @@ func (l *loop) train(ctx context.Context) error {
 	defer stop()
 	l.next = feed
 	l.rate = monitor.NewRate(time.Now(), l.p.Images)
-	if err := l.pictures(true); err != nil {
+	if err := l.pictures(ctx, true); err != nil {
+		if ctx.Err() != nil {
+			err = l.stop()
+		}
 		return err
 	}
 	nextTick, nextSnap := l.o.TickKimg, l.o.SnapKimg
 	for l.kimg() < l.o.Kimg {
 		if err := l.step(); err != nil {
 			if ctx.Err() != nil {
-				if err = l.snapshot(); err == nil {
-					err = l.interrupted()
-				}
-				return err
+				return l.stop()
 			}
 			return fmt.Errorf("step %d (kimg %.1f): %w", l.p.Step, l.kimg(), err)
 		}
@@ -134,20 +134,34 @@ func (l *loop) train(ctx context.Context) error {
 				return err
 			}
 		}
-		stopped := !done && ctx.Err() != nil
-		if done || stopped || l.kimg() >= nextSnap {
+		if !done && ctx.Err() != nil {
+			return l.stop()
+		}
+		if done || l.kimg() >= nextSnap {
 			for nextSnap <= l.kimg() {
 				nextSnap += l.o.SnapKimg
 			}
-			if err := l.snapshot(); err != nil {
+			// Weights, then pictures: on a disk that is nearly full the weights matter more.
+			if err := l.save(); err != nil {
+				return err
+			}
+			if err := l.pictures(ctx, false); err != nil {
+				if ctx.Err() != nil {
+					err = l.interrupted()
+				}
 				return err
 			}
 		}
-		if stopped {
-			return l.interrupted()
-		}
 	}
 	return nil
+}
+
+// stop ends an interrupted run: with a snapshot, without the pictures, which may take minutes.
+func (l *loop) stop() error {
+	if err := l.save(); err != nil {
+		return err
+	}
+	return l.interrupted()
 }
 
 func (l *loop) interrupted() error {
@@ -177,18 +191,6 @@ func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
 	l.p.Images += int64(b.N)
 	l.p.Epoch = b.Epoch
 	return Normalize(torch.FromSlice(s, b.Pixels, int64(b.N), 3, int64(b.R), int64(b.R)).ToDevice(l.o.Device)), nil
-}
-
-// Normalize maps bytes [N, 3, H, W] to float32 in [-1, 1]: x/127.5 - 1.
-func Normalize(pixels *torch.Tensor) *torch.Tensor {
-	return pixels.To(torch.Float32).DivScalar(127.5).SubScalar(1)
-}
-
-// UnitImages maps the bytes of square images [N, 3, size, size], as they are decoded, to float32 in [0, 1] on a device: what
-// detectors take. It panics when pix is not a whole number of images.
-func UnitImages(s *torch.Scope, pix []byte, size int, d torch.Device) *torch.Tensor {
-	n, side := int64(len(pix)/(3*size*size)), int64(size)
-	return torch.FromSlice(s, pix, n, 3, side, side).ToDevice(d).To(torch.Float32).DivScalar(255)
 }
 
 // updated counts what became of an update: err is nil, or says why it was left out.
@@ -222,6 +224,9 @@ func (l *loop) endTick() error {
 		N: l.tick, Step: l.p.Step, Kimg: l.kimg(), Total: l.o.Kimg, Epoch: l.p.Epoch, Elapsed: l.rate.Elapsed(),
 		Rate: l.rate.PerSecond(), Values: values, ETA: l.rate.ETA(int64(l.o.Kimg * 1000)),
 	}
+	if l.tick == 0 && t.Kimg < t.Total {
+		t.ETA = -1 // the first step has what is slow only once
+	}
 	l.tick++
 	l.o.Console.Tick(t)
 	if l.o.OnTick != nil {
@@ -230,63 +235,11 @@ func (l *loop) endTick() error {
 	return l.log.Tick(t)
 }
 
-// snapshot writes the weights, then pictures: on a disk that is nearly full the weights matter more.
-func (l *loop) snapshot() error {
-	err := checkpoint.Save(l.o.Out.Snapshot(l.kimg()), l.f.Tensors(), map[string]string{
+// save writes a snapshot.
+func (l *loop) save() error {
+	return checkpoint.Save(l.o.Out.Snapshot(l.kimg()), l.f.Tensors(), map[string]string{
 		"step": fmt.Sprint(l.p.Step), "images": fmt.Sprint(l.p.Images), "format": "tigas-train 1", "config": l.o.Config,
 	})
-	if err != nil {
-		return err
-	}
-	return l.pictures(false)
-}
-
-// pictures draws the grid of samples at fixed latents, and first the grid of real pictures beside it. A [Reconstructor]
-// also shows real pictures, each row of them above what becomes of it.
-func (l *loop) pictures(first bool) error {
-	n := l.o.Grid * l.o.Grid
-	if first {
-		reals, err := l.o.Loader.Sample(n)
-		if err != nil {
-			return err
-		}
-		r := l.o.Loader.Resolution()
-		if err = monitor.WriteGrid(l.o.Out.Sample("reals.png"), reals, n, r, r, l.o.Grid); err != nil {
-			return err
-		}
-		l.known = torch.FromSlice(l.scope, reals, int64(n), 3, int64(r), int64(r)).Narrow(0, 0, int64(max(1, n/2)))
-	}
-	return l.scope.Scoped(func(s *torch.Scope) error {
-		if err := l.grid("fakes", inParts(s.Use(l.fixed), l.o.Loader.Batch(), l.f.Sample)); err != nil {
-			return err
-		}
-		r, ok := l.f.(Reconstructor)
-		if !ok {
-			return nil
-		}
-		x := Normalize(s.Use(l.known).ToDevice(l.o.Device))
-		y := inParts(x, l.o.Loader.Batch(), r.Reconstruct)
-		var rows []*torch.Tensor
-		for at, n := int64(0), x.Size(0); at < n; at += int64(l.o.Grid) {
-			k := min(int64(l.o.Grid), n-at)
-			rows = append(rows, x.Narrow(0, at, k), y.Narrow(0, at, k))
-		}
-		return l.grid("recon", torch.Cat(rows, 0))
-	})
-}
-
-// grid writes images with the number of the kimg in the file's name.
-func (l *loop) grid(name string, x *torch.Tensor) error {
-	file := l.o.Out.Sample(fmt.Sprintf("%s%06d.png", name, int64(l.kimg()+0.5)))
-	return monitor.WriteGrid(file, Pixels(x), int(x.Size(0)), int(x.Size(2)), int(x.Size(3)), l.o.Grid)
-}
-
-// Pixels maps images [N, 3, H, W] in [-1, 1] to bytes, rounding to nearest.
-func Pixels(images *torch.Tensor) (pix []byte) {
-	torch.NoGrad(func() {
-		pix = torch.Slice[uint8](images.To(torch.Float32).MulScalar(127.5).AddScalar(128).Clamp(0, 255).To(torch.Uint8))
-	})
-	return pix
 }
 
 // feed turns the loader's pushes into pulls with a goroutine. The batch stays valid until the next call.

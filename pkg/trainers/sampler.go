@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -14,8 +15,9 @@ type Sampler interface {
 	// LatentShape is the shape of one latent.
 	LatentShape() []int64
 	// Sample returns images [N, 3, H, W] in [-1, 1] for latents [N, ...], in their scope, as the model is meant to be used:
-	// in evaluation mode, with averaged weights where there are any, without recording gradients.
-	Sample(latents *torch.Tensor) *torch.Tensor
+	// in evaluation mode, with averaged weights where there are any, without recording gradients. A model that takes long
+	// returns ctx's error when it ends.
+	Sample(ctx context.Context, latents *torch.Tensor) (*torch.Tensor, error)
 }
 
 // DrawLatents draws n latents for m, in s on a device. g is a generator of the CPU, so that a seed gives the same latents
@@ -25,18 +27,26 @@ func DrawLatents(s *torch.Scope, m Sampler, g *torch.Generator, n int, d torch.D
 }
 
 // inParts is f of some rows of x after the other, at most part at once, so that a large grid needs the memory of a batch. What
-// is computed on the way is freed.
-func inParts(x *torch.Tensor, part int, f func(x *torch.Tensor) *torch.Tensor) *torch.Tensor {
+// is computed on the way is freed. It returns f's error, or ctx's when that ends between two parts.
+func inParts(ctx context.Context, x *torch.Tensor, part int,
+	f func(ctx context.Context, x *torch.Tensor) (*torch.Tensor, error)) (*torch.Tensor, error) {
 	out := torch.ScopeOf("trainers.inParts", x)
 	all := out.Child()
 	defer all.Close()
 	var parts []*torch.Tensor
 	for at := int64(0); at < x.Size(0); at += int64(part) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		s := all.Child()
-		parts = append(parts, all.Adopt(f(s.Use(x).Narrow(0, at, min(int64(part), x.Size(0)-at)))))
+		y, err := f(ctx, s.Use(x).Narrow(0, at, min(int64(part), x.Size(0)-at)))
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, all.Adopt(y))
 		s.Close()
 	}
-	return out.Adopt(torch.Cat(parts, 0))
+	return out.Adopt(torch.Cat(parts, 0)), nil
 }
 
 // Reconstructor is a model that maps images to latents and back.
@@ -53,9 +63,9 @@ type generatorSampler struct {
 
 func (g generatorSampler) LatentShape() []int64 { return []int64{int64(g.latent)} }
 
-func (g generatorSampler) Sample(latents *torch.Tensor) (images *torch.Tensor) {
+func (g generatorSampler) Sample(_ context.Context, latents *torch.Tensor) (images *torch.Tensor, err error) {
 	torch.NoGrad(func() { images = g.net.Forward(latents) })
-	return images
+	return images, nil
 }
 
 // LoadGAN builds the generator of a GAN run in a sealed child of root and fills it from a snapshot's tensors: the averaged

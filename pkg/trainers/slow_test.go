@@ -72,7 +72,7 @@ func distance(t *testing.T, g *GAN) (fd, score float64) {
 			real.Add(features.Of(Normalize(torch.FromSlice(s, pix, part, 3, 32, 32))))
 			z, err := seeded(s, g, part, int64(1000+i))
 			require.NoError(t, err)
-			x := g.Sample(z)
+			x := drawn(t, g, z)
 			fake.Add(features.Of(x))
 			torch.NoGrad(func() { score += d.Score(tigas.Symmetric.ToUnit(x)).Mean().Float64() * part / n })
 			return nil

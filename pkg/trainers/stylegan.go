@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"context"
 	"fmt"
 	"iter"
 
@@ -208,12 +209,12 @@ func (g *StyleGAN) LatentShape() []int64 { return []int64{g.generator.LatentDim(
 
 // Sample returns images [N, 3, H, W] from the averaged generator, or from the trained one without average, with constant
 // noise and without truncation.
-func (g *StyleGAN) Sample(latents *torch.Tensor) *torch.Tensor {
+func (g *StyleGAN) Sample(ctx context.Context, latents *torch.Tensor) (*torch.Tensor, error) {
 	net := g.average
 	if net == nil {
 		net = g.generator
 	}
-	return (&StyleSampler{Trunc: 1, Cutoff: -1, net: net}).Sample(latents)
+	return (&StyleSampler{Trunc: 1, Cutoff: -1, net: net}).Sample(ctx, latents)
 }
 
 // Tensors are the weights by name: G.…, D.… and G_ema.…, each with the names of the published checkpoints, and pl_mean.
@@ -248,8 +249,8 @@ type StyleSampler struct {
 func (s *StyleSampler) LatentShape() []int64 { return []int64{s.net.LatentDim()} }
 
 // Sample is [StyleSampler.Synthesize] of [StyleSampler.Styles].
-func (s *StyleSampler) Sample(latents *torch.Tensor) *torch.Tensor {
-	return s.Synthesize(s.Styles(latents))
+func (s *StyleSampler) Sample(_ context.Context, latents *torch.Tensor) (*torch.Tensor, error) {
+	return s.Synthesize(s.Styles(latents)), nil
 }
 
 // Styles maps latents [N, Latent] to styles [N, L, D], truncated. Pictures change more evenly between two of them than

@@ -60,7 +60,8 @@ var StylePresets = func() []string {
 
 // StylePreset returns the settings of StyleGAN2-ADA (Karras et al. 2020, arXiv 2006.06676) with a name: "auto", which
 // follows the resolution, or one of the paper's configurations. batch 0 means the preset's. cifar has the settings of the
-// configuration, with the residual discriminator. It returns an error that lists the names for another one.
+// configuration, with the residual discriminator. Groups of the minibatch standard deviation are as large as the batch allows.
+// It returns an error that lists the names for another one.
 func StylePreset(name string, resolution, batch int) (StyleGANOptions, error) {
 	p := stylePreset{name: "auto", batch: max(1, min(4096/max(resolution, 1), 32)), layers: 2, lr: 0.0025, ramp: 0.05,
 		pathLength: 2, styleMixing: 0.9}
@@ -71,7 +72,7 @@ func StylePreset(name string, resolution, batch int) (StyleGANOptions, error) {
 		if resolution >= 1024 {
 			p.lr = 0.002
 		}
-		p.group, p.gamma, p.kimg = min(p.batch, 4), R1Gamma(resolution, p.batch), float64(p.batch)*10/32
+		p.group, p.gamma, p.kimg = 4, R1Gamma(resolution, p.batch), float64(p.batch)*10/32
 	} else {
 		i := slices.IndexFunc(stylePresets, func(p stylePreset) bool { return p.name == name })
 		if i < 0 {
@@ -81,6 +82,8 @@ func StylePreset(name string, resolution, batch int) (StyleGANOptions, error) {
 		if batch > 0 {
 			p.batch = batch
 		}
+	}
+	for p.group = min(p.group, p.batch); p.batch%p.group != 0; p.group-- {
 	}
 	return StyleGANOptions{
 		Net:   models.StyleConfig{Resolution: resolution, MappingLayers: p.layers, ChannelBase: p.base, MbstdGroup: p.group}.Resolve(),
@@ -103,14 +106,21 @@ func (o StyleGANOptions) augment() (DiffAugmentPolicy, error) {
 
 // Validate returns an error that names the first field that cannot be used, by the name of its flag.
 func (o StyleGANOptions) Validate() error {
-	if err := o.Net.Validate(); err != nil {
-		return err
+	n := o.Net
+	if n.Resolution < 8 || n.Resolution > 1024 {
+		return fmt.Errorf("trainers: --resolution: got %d vs a power of two from 8 to 1024", n.Resolution)
 	}
 	if _, err := o.augment(); err != nil {
 		return err
 	}
 	err := inRange(
 		limits{"batch", float64(o.Batch), 1, 1 << 20},
+		limits{"latent", float64(n.Latent), 1, 1 << 16},
+		limits{"style-dim", float64(n.StyleDim), 1, 1 << 16},
+		limits{"map-depth", float64(n.MappingLayers), 1, 64},
+		limits{"channel-base", float64(n.ChannelBase), float64(n.Resolution), 1 << 24},
+		limits{"channel-max", float64(n.ChannelMax), 1, 1 << 14},
+		limits{"mbstd-group", float64(n.MbstdGroup), 1, float64(o.Batch)},
 		limits{"gamma", o.Gamma, 0, 1e6},
 		limits{"r1-every", float64(o.R1Every), 1, 1e6},
 		limits{"pl-weight", o.PLWeight, 0, 1e6},
@@ -126,6 +136,12 @@ func (o StyleGANOptions) Validate() error {
 	)
 	if err != nil {
 		return err
+	}
+	if o.Batch%n.MbstdGroup != 0 {
+		return fmt.Errorf("trainers: --mbstd-group: got %d vs a number that divides --batch %d", n.MbstdGroup, o.Batch)
+	}
+	if err = n.Validate(); err != nil {
+		return fmt.Errorf("trainers: --resolution: %w", err)
 	}
 	return o.Term.Options.Validate(o.Term.Detector)
 }

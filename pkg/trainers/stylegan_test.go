@@ -117,6 +117,9 @@ func TestStylePresets(t *testing.T) {
 	o, err = StylePreset("cifar", 32, 0)
 	require.NoError(t, err)
 	require.Equal(t, []float64{0, 0, 0.01, 500}, []float64{o.PLWeight, o.Mixing, o.Gamma, o.EMAKimg})
+	o, err = StylePreset("paper256", 256, 6)
+	require.NoError(t, err)
+	require.Equal(t, 6, o.Net.MbstdGroup, "the largest up to 8 that divides 6")
 	_, err = StylePreset("ffhq", 256, 0)
 	require.ErrorContains(t, err, "auto, stylegan2, paper256")
 }
@@ -124,13 +127,16 @@ func TestStylePresets(t *testing.T) {
 func TestFamilyOptionsAreChecked(t *testing.T) {
 	nan := math.NaN()
 	for flag, change := range map[string]func(*StyleGANOptions){
-		"resolution": func(o *StyleGANOptions) { o.Net.Resolution = 48 },
-		"--gamma":    func(o *StyleGANOptions) { o.Gamma = nan },
-		"--r1-every": func(o *StyleGANOptions) { o.R1Every = 0 },
-		"--mixing":   func(o *StyleGANOptions) { o.Mixing = 2 },
-		"--aug":      func(o *StyleGANOptions) { o.Augment = "rotate" },
-		"--beta2":    func(o *StyleGANOptions) { o.Beta2 = 1 },
-		"--batch":    func(o *StyleGANOptions) { o.Batch = 0 },
+		"--resolution":   func(o *StyleGANOptions) { o.Net.Resolution = 48 },
+		"--map-depth":    func(o *StyleGANOptions) { o.Net.MappingLayers = 65 },
+		"--mbstd-group":  func(o *StyleGANOptions) { o.Net.MbstdGroup = 3 },
+		"--channel-base": func(o *StyleGANOptions) { o.Net.ChannelBase = 4 },
+		"--gamma":        func(o *StyleGANOptions) { o.Gamma = nan },
+		"--r1-every":     func(o *StyleGANOptions) { o.R1Every = 0 },
+		"--mixing":       func(o *StyleGANOptions) { o.Mixing = 2 },
+		"--aug":          func(o *StyleGANOptions) { o.Augment = "rotate" },
+		"--beta2":        func(o *StyleGANOptions) { o.Beta2 = 1 },
+		"--batch":        func(o *StyleGANOptions) { o.Batch = 0 },
 	} {
 		o := tinyStyle()
 		change(&o)
@@ -138,13 +144,13 @@ func TestFamilyOptionsAreChecked(t *testing.T) {
 		require.ErrorContains(t, err, flag)
 	}
 	for flag, change := range map[string]func(*VAEOptions){
-		"resolution":  func(o *VAEOptions) { o.Resolution = 48 },
-		"--recon":     func(o *VAEOptions) { o.Reconstruction = "lpips" },
-		"--reduction": func(o *VAEOptions) { o.Reduction = "max" },
-		"--beta":      func(o *VAEOptions) { o.Beta = -1 },
-		"--tigas-on":  func(o *VAEOptions) { o.TermOn = "all" },
-		"--lr":        func(o *VAEOptions) { o.LR.Schedule = nil },
-		"--latent":    func(o *VAEOptions) { o.Latent = 0 },
+		"--resolution": func(o *VAEOptions) { o.Resolution = 48 },
+		"--recon":      func(o *VAEOptions) { o.Reconstruction = "lpips" },
+		"--reduction":  func(o *VAEOptions) { o.Reduction = "max" },
+		"--beta":       func(o *VAEOptions) { o.Beta = -1 },
+		"--tigas-on":   func(o *VAEOptions) { o.TermOn = "all" },
+		"--lr":         func(o *VAEOptions) { o.LR.Schedule = nil },
+		"--latent":     func(o *VAEOptions) { o.Latent = 0 },
 	} {
 		o := tinyVAE()
 		change(&o)
@@ -158,7 +164,7 @@ func TestFamilyOptionsAreChecked(t *testing.T) {
 		"--loss-weight":        func(o *DiffusionOptions) { o.LossWeight = "p2" },
 		"--ema":                func(o *DiffusionOptions) { o.EMA = 1 },
 		"--sampler":            func(o *DiffusionOptions) { o.Sampling.Method = "euler" },
-		"sampling":             func(o *DiffusionOptions) { o.Sampling.Steps = 0 },
+		"--sample-steps":       func(o *DiffusionOptions) { o.Sampling.Steps = 0 },
 		"--eta":                func(o *DiffusionOptions) { o.Sampling.Eta = 1.5 },
 		"--tigas-max-timestep": func(o *DiffusionOptions) { o.MaxTimestep = -1 },
 		"--snr-gamma":          func(o *DiffusionOptions) { o.SNRGamma = 0 },

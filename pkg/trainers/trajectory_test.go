@@ -230,7 +230,7 @@ func follow(t *testing.T, file string, ours map[string]trajectory) {
 				t.Logf("%-14s %8.1e of what is allowed", name, worst[name])
 			}
 
-			x := f.Sample(root.FromFloat64s(numbers(60, int(product(c.latents))), c.latents...).To(torch.Float32)).To(torch.Float64)
+			x := drawn(t, f, root.FromFloat64s(numbers(60, int(product(c.latents))), c.latents...).To(torch.Float32)).To(torch.Float64)
 			weights := root.FromFloat64s(numbers(77, int(x.Numel())), x.Shape()...)
 			sample := [3]float64{x.Mean().Float64(), x.Std(false).Float64(), x.Mul(weights).Mean().Float64()}
 			for i, v := range sample {

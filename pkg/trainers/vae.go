@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"context"
 	"fmt"
 	"iter"
 
@@ -141,9 +142,9 @@ func (v *VAE) latents(st *Step, n int64) *torch.Tensor {
 func (v *VAE) LatentShape() []int64 { return []int64{int64(v.o.Latent)} }
 
 // Sample decodes latents to images [N, 3, H, W] in [-1, 1].
-func (v *VAE) Sample(latents *torch.Tensor) (images *torch.Tensor) {
+func (v *VAE) Sample(_ context.Context, latents *torch.Tensor) (images *torch.Tensor, err error) {
 	evaluating(v.net, func() { images = v.images(v.net.Decode(latents)) })
-	return images
+	return images, nil
 }
 
 // Reconstruct decodes the means of the images' latents.

@@ -79,6 +79,9 @@ func (o VAEOptions) Validate() error {
 	if err != nil {
 		return err
 	}
+	if err = o.config().Validate(); err != nil {
+		return fmt.Errorf("trainers: --resolution: %w", err)
+	}
 	return o.Term.Options.Validate(o.Term.Detector)
 }
 
