@@ -9,14 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
 
 // Run is a run folder.
-type Run struct{ Dir string }
+type Run struct {
+	Dir  string
+	lock *os.File
+}
 
 // ErrExists says that a folder already holds a run.
 var ErrExists = errors.New("already holds a run")
@@ -24,7 +26,7 @@ var ErrExists = errors.New("already holds a run")
 // Create makes the folder dir with its subfolders. It returns an error that wraps [ErrExists] if there is a run in it: a
 // new run never overwrites an old one.
 func Create(dir string) (*Run, error) {
-	r := &Run{dir}
+	r := &Run{Dir: dir}
 	if _, err := os.Stat(r.config()); err == nil {
 		return nil, fmt.Errorf("checkpoint: %s %w", dir, ErrExists)
 	}
@@ -68,7 +70,7 @@ var numbered = regexp.MustCompile(`^(\d{5})-`)
 
 // Open returns the run in dir, or an error when there is none.
 func Open(dir string) (*Run, error) {
-	r := &Run{dir}
+	r := &Run{Dir: dir}
 	if _, err := os.Stat(r.config()); err != nil {
 		return nil, fmt.Errorf("checkpoint: %s is no run folder: it has no config.json", dir)
 	}
@@ -89,22 +91,30 @@ func (r *Run) WriteConfig(v any) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: config: %w", err)
 	}
+	if err := r.Inside(r.config()); err != nil {
+		return err
+	}
 	return monitor.WriteFile(r.config(), func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})
 }
 
-// Snapshot is the path of the snapshot at kimg thousand images.
-func (r *Run) Snapshot(kimg float64) string {
-	return filepath.Join(r.Dir, "snapshots", fmt.Sprintf("network-snapshot-%06d.safetensors", int64(kimg+0.5)))
-}
+// maxConfig is far above what a configuration needs.
+const maxConfig = 16 << 20
 
-// Latest returns the path of the newest snapshot, or an error when there is none.
-func (r *Run) Latest() (string, error) {
-	l, err := filepath.Glob(filepath.Join(r.Dir, "snapshots", "network-snapshot-*.safetensors"))
-	if err != nil || len(l) == 0 {
-		return "", fmt.Errorf("checkpoint: %s has no snapshot", r.Dir)
+// ReadConfig reads config.json.
+func (r *Run) ReadConfig(v any) error {
+	if err := r.Inside(r.config()); err != nil {
+		return err
 	}
-	return slices.Max(l), nil
+	f, err := os.Open(r.config())
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	if err := json.NewDecoder(io.LimitReader(f, maxConfig)).Decode(v); err != nil {
+		return fmt.Errorf("checkpoint: %s: %w", r.config(), err)
+	}
+	return nil
 }

@@ -19,11 +19,18 @@ var toFile = map[torch.DType]safetensors.DType{
 // Save writes tensors to a safetensors file, in one step: a full disk leaves the old file, or none. One tensor at a time
 // is copied to Go memory, so the peak is the largest one.
 func Save(path string, tensors iter.Seq2[string, *torch.Tensor], metadata map[string]string) error {
-	var l []safetensors.Tensor
+	return safetensors.WriteFile(path, entries(tensors), metadata)
+}
+
+func write(w io.Writer, tensors iter.Seq2[string, *torch.Tensor], metadata map[string]string) error {
+	return safetensors.Write(w, entries(tensors), metadata)
+}
+
+func entries(tensors iter.Seq2[string, *torch.Tensor]) (l []safetensors.Tensor) {
 	for name, t := range tensors {
 		l = append(l, safetensors.Tensor{Name: name, DType: toFile[t.DType()], Shape: t.Shape(), Data: lazy{t}})
 	}
-	return safetensors.WriteFile(path, l, metadata)
+	return l
 }
 
 // lazy copies a tensor when it is its turn.
@@ -39,6 +46,11 @@ func (l lazy) WriteTo(w io.Writer) (int64, error) {
 
 // Load reads every tensor of a safetensors file into s, on a device.
 func Load(s *torch.Scope, path string, d torch.Device) (map[string]*torch.Tensor, map[string]string, error) {
+	return LoadSome(s, path, d, func(string) bool { return true })
+}
+
+// LoadSome is Load for the tensors whose names want is true for: to draw pictures one needs a quarter of a snapshot.
+func LoadSome(s *torch.Scope, path string, d torch.Device, want func(name string) bool) (map[string]*torch.Tensor, map[string]string, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -46,6 +58,9 @@ func Load(s *torch.Scope, path string, d torch.Device) (map[string]*torch.Tensor
 	defer f.Close()
 	out := make(map[string]*torch.Tensor, f.Len())
 	for _, e := range f.Entries() {
+		if !want(e.Name) {
+			continue
+		}
 		dtype := torch.DefaultDType
 		for k, v := range toFile {
 			if v == e.DType {

@@ -63,6 +63,43 @@ func (l *JSONLog) Tick(t Tick) error {
 	return nil
 }
 
+// Sync has what was written stored on disk, and returns how many bytes that is.
+func (l *JSONLog) Sync() (int64, error) {
+	if err := l.f.Sync(); err != nil {
+		return 0, fmt.Errorf("monitor: log: %w", err)
+	}
+	info, err := l.f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("monitor: log: %w", err)
+	}
+	return info.Size(), nil
+}
+
+// Rewind drops all after the first n bytes: the ticks that a run makes again. It fails, and drops nothing, when there are
+// not as many or when a line would be cut.
+func (l *JSONLog) Rewind(n int64) error {
+	info, err := l.f.Stat()
+	if err != nil {
+		return fmt.Errorf("monitor: log: %w", err)
+	}
+	if info.Size() < n {
+		return fmt.Errorf("monitor: log: got %d bytes vs %d when the snapshot was written: ticks are missing", info.Size(), n)
+	}
+	if n > 0 {
+		var last [1]byte
+		if _, err := l.f.ReadAt(last[:], n-1); err != nil {
+			return fmt.Errorf("monitor: log: %w", err)
+		}
+		if last[0] != '\n' {
+			return fmt.Errorf("monitor: log: it is not the one of the snapshot: no line ends at byte %d", n)
+		}
+	}
+	if err := l.f.Truncate(n); err != nil {
+		return fmt.Errorf("monitor: log: %w", err)
+	}
+	return nil
+}
+
 func number(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "null"

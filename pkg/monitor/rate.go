@@ -40,6 +40,9 @@ func (r *Rate) Observe(now time.Time, images int64) {
 // Elapsed returns the time from the start of the session to the latest tick.
 func (r *Rate) Elapsed() time.Duration { return r.last.when.Sub(r.begun.when) }
 
+// Since returns the time from the start of the session to now.
+func (r *Rate) Since(now time.Time) time.Duration { return now.Sub(r.begun.when) }
+
 // TickTime returns the duration of the latest tick.
 func (r *Rate) TickTime() time.Duration { return r.tick }
 

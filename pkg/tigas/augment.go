@@ -14,20 +14,44 @@ type Augment struct {
 	Zoom  float64 // resize by a factor in [1-Zoom, 1+Zoom]
 	Noise float64 // standard deviation of added noise, in units of the range [0, 1]
 
-	rng *rand.Rand
+	source *rand.PCG
+	rng    *rand.Rand
 }
 
 // DefaultAugment mirrors, moves by up to 2 pixels, resizes by up to 10 % and adds noise of 0.01. The seed makes a run
 // repeatable.
 func DefaultAugment(seed uint64) *Augment {
-	return &Augment{Flip: true, Shift: 2, Zoom: 0.1, Noise: 0.01, rng: rand.New(rand.NewPCG(seed, 0x7167a5))}
+	a := &Augment{Flip: true, Shift: 2, Zoom: 0.1, Noise: 0.01}
+	a.seed(seed)
+	return a
+}
+
+func (a *Augment) seed(seed uint64) {
+	a.source = rand.NewPCG(seed, 0x7167a5)
+	a.rng = rand.New(a.source)
+}
+
+// MarshalBinary returns the state of the random numbers, for a snapshot.
+func (a *Augment) MarshalBinary() ([]byte, error) {
+	if a.rng == nil {
+		a.seed(0)
+	}
+	return a.source.MarshalBinary()
+}
+
+// UnmarshalBinary restores what [Augment.MarshalBinary] returned: the same changes follow.
+func (a *Augment) UnmarshalBinary(state []byte) error {
+	if a.rng == nil {
+		a.seed(0)
+	}
+	return a.source.UnmarshalBinary(state)
 }
 
 // Apply augments images [N, 3, H, W] in [0, 1]; height and width may change by Zoom. It advances the random numbers and
 // is not safe for concurrent use.
 func (a *Augment) Apply(x *torch.Tensor) *torch.Tensor {
 	if a.rng == nil {
-		a.rng = rand.New(rand.NewPCG(0, 0x7167a5))
+		a.seed(0)
 	}
 	if a.Flip && a.rng.IntN(2) == 1 {
 		x = x.Flip(3)

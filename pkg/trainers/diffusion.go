@@ -90,8 +90,7 @@ func (d *Diffusion) Step(st *Step) error {
 	noisy := plan.levels.AddNoise(x, noise)
 	out := d.net.Forward(noisy, plan.timesteps)
 	target := d.o.Predict.Target(x, noise, plan.levels)
-	loss := DiffusionLoss(out, target, plan.weights)
-	st.Report("mse", loss)
+	loss := st.Term("mse", DiffusionLoss(out, target, plan.weights))
 	plan.reportQuarters(st, out.Detach(), target)
 	if plan.scored != nil {
 		a := d.term(st, plan, out, noisy)
@@ -154,8 +153,11 @@ func (d *Diffusion) Tensors() iter.Seq2[string, *torch.Tensor] {
 	return named(namedNet{"net", d.net}, namedNet{"net_ema", d.average})
 }
 
-// LearningRates is that of the optimiser.
-func (d *Diffusion) LearningRates() []NamedValue { return []NamedValue{d.l.lr()} }
+// TIGAS is the term in the loss.
+func (d *Diffusion) TIGAS() tigas.Term { return d.o.Term }
+
+// Optimizers is that of the network.
+func (d *Diffusion) Optimizers() []NamedOptimizer { return []NamedOptimizer{d.l.optimizer()} }
 
 // DenoisingSampler draws pictures from a trained diffusion model. Sampling and Noise may be changed.
 type DenoisingSampler struct {

@@ -39,7 +39,7 @@ func stepOf(t *testing.T, root *torch.Scope) *Step {
 	require.NoError(t, err)
 	c, err := root.NewGenerator(torch.CPU, 2)
 	require.NoError(t, err)
-	return &Step{Scope: root.Child(), Noise: g, Choice: c, loop: &loop{scope: root, stats: newStats(root), skips: map[string]int{}}}
+	return &Step{Scope: root.Child(), Noise: g, Choice: c, loop: &loop{scope: root, stats: newStats(root), s: state{Skipped: map[string]int{}}}}
 }
 
 // The term's gradient with respect to the network's output goes through the reconstructed image, weighted by AlphaBar, for

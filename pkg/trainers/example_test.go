@@ -49,5 +49,5 @@ func ExampleRun() {
 	// step 1 images 20
 	// step 2 images 40
 	// step 3 images 60
-	// 2 grids, <nil>
+	// 5 grids, <nil>
 }

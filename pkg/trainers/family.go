@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/optim"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
@@ -17,8 +18,16 @@ type Family interface {
 	Step(st *Step) error
 	// Tensors are the weights and buffers that a snapshot holds, by name.
 	Tensors() iter.Seq2[string, *torch.Tensor]
-	// LearningRates are the current ones, by the name of the optimiser.
-	LearningRates() []NamedValue
+	// Optimizers are those of the family: their state is part of a snapshot, and their learning rates of the log.
+	Optimizers() []NamedOptimizer
+	// TIGAS is the term in the family's loss; its zero value is absent.
+	TIGAS() tigas.Term
+}
+
+// NamedOptimizer is an optimiser with its name in snapshots and in the log.
+type NamedOptimizer struct {
+	Name string
+	optim.Optimizer
 }
 
 // NamedValue is a number with its name in the log.
@@ -50,10 +59,22 @@ func (st *Step) Sub(part func(*Step) error) error {
 func (st *Step) Real() (*torch.Tensor, error) { return st.loop.nextBatch(st.Scope) }
 
 // Count advances the run by n images without taking any, for a step that needs no real ones.
-func (st *Step) Count(n int) { st.loop.p.Images += int64(n) }
+func (st *Step) Count(n int) { st.loop.s.Images += int64(n) }
 
 // Report adds a scalar tensor to the log under a name; the log has its mean over a tick. The device is not waited for.
 func (st *Step) Report(name string, value *torch.Tensor) { st.loop.stats.add(name, value) }
+
+// ReportNumber is Report for a number that is there already.
+func (st *Step) ReportNumber(name string, value float64) { st.loop.stats.addNumber(name, value) }
+
+// Term is Report for a part of a loss, which it returns. When a gradient is not finite, the parts that are not are named.
+func (st *Step) Term(name string, value *torch.Tensor) *torch.Tensor {
+	if plant := st.loop.plant; plant != nil {
+		value = plant(name, value)
+	}
+	st.Report(name, value)
+	return value
+}
 
 // reportTerm logs the TIGAS term: before its weight, with it, and the mean score.
 func (st *Step) reportTerm(a tigas.Applied) {

@@ -9,6 +9,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/models"
 	"github.com/tigas-train/tigas-train/pkg/nn"
 	"github.com/tigas-train/tigas-train/pkg/optim"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
 // GAN trains a generator against a critic, with the TIGAS term in the generator's loss:
@@ -143,12 +144,10 @@ func (g *GAN) stepCritic(st *Step) error {
 	var fake *torch.Tensor
 	torch.NoGrad(func() { fake = g.generator.Forward(g.latents(st, real.Size(0))) })
 	dReal, dFake := g.judge(real, fake)
-	loss := g.o.Loss.Critic(dReal, dFake)
-	st.Report("D", loss)
+	loss := st.Term("D", g.o.Loss.Critic(dReal, dFake))
 	if g.o.Loss == WGANGP && g.o.GPLambda > 0 {
 		gp := GradientPenalty(g.critic.Forward, real, fake, PenaltyOptions{Lambda: g.o.GPLambda, Generator: st.Noise})
-		st.Report("gp", gp)
-		loss = loss.Add(gp)
+		loss = loss.Add(st.Term("gp", gp))
 	}
 	st.Report("scores_real", dReal.Mean())
 	st.Report("scores_fake", dFake.Mean())
@@ -177,8 +176,7 @@ func (g *GAN) stepGenerator(st *Step) error {
 	fake := g.generator.Forward(g.latents(st, n))
 	var loss *torch.Tensor
 	if g.critic != nil {
-		loss = g.o.Loss.Generator(g.critic.Forward(fake))
-		st.Report("G", loss)
+		loss = st.Term("G", g.o.Loss.Generator(g.critic.Forward(fake)))
 	}
 	if a := g.o.Term.Apply(st.Progress, fake); a.Loss != nil {
 		st.reportTerm(a)
@@ -228,11 +226,14 @@ func (g *GAN) Tensors() iter.Seq2[string, *torch.Tensor] {
 	return named(namedNet{"G", g.generator}, namedNet{"D", g.critic}, namedNet{"G_ema", g.average})
 }
 
-// LearningRates are those of the two optimisers.
-func (g *GAN) LearningRates() []NamedValue {
-	l := []NamedValue{g.g.lr()}
+// TIGAS is the term in the loss.
+func (g *GAN) TIGAS() tigas.Term { return g.o.Term }
+
+// Optimizers are those of the networks.
+func (g *GAN) Optimizers() []NamedOptimizer {
+	l := []NamedOptimizer{g.g.optimizer()}
 	if g.critic != nil {
-		l = append(l, g.d.lr())
+		l = append(l, g.d.optimizer())
 	}
 	return l
 }

@@ -14,6 +14,7 @@ type learner struct {
 	params []*torch.Tensor
 	opt    optim.Optimizer
 	rate   sched.Schedule // learning rate over the run; nil: the optimiser's own
+	base   float64        // learning rate as it is without divergence
 	limit  float64        // largest norm of the gradient; 0: none
 }
 
@@ -30,20 +31,24 @@ func (l *learner) regularise(st *Step, name string, loss *torch.Tensor) (made bo
 }
 
 func (l *learner) update(st *Step, name string, loss *torch.Tensor, partly bool) (made bool, err error) {
-	if l.rate != nil {
-		l.opt.SetLR(l.rate.At(st.Progress))
+	if l.base == 0 {
+		l.base = l.opt.LR()
 	}
+	if l.rate != nil {
+		l.base = l.rate.At(st.Progress)
+	}
+	l.opt.SetLR(l.base * st.loop.lrScale())
 	grads := torch.Grad(loss, l.params, torch.GradOptions{AllowUnused: partly})
 	norm, err := optim.ClipGradNorm(grads, l.limit)
 	if err == nil {
-		st.Report(name+"_grad_norm", st.Scope.Scalar(norm))
+		st.ReportNumber(name+"_grad_norm", norm)
 		l.opt.Step(grads)
 	}
 	return err == nil, st.Updated(name, err)
 }
 
-// lr is the current learning rate, for the log.
-func (l *learner) lr() NamedValue { return NamedValue{"lr_" + l.name, l.opt.LR()} }
+// optimizer is the optimiser by its name.
+func (l *learner) optimizer() NamedOptimizer { return NamedOptimizer{l.name, l.opt} }
 
 // size is the number of parameters in words.
 func (l *learner) size() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
@@ -14,31 +15,27 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/sched"
 )
 
-// Errors of [Run] that callers branch on.
-var (
-	// ErrDiverged: gradients were not finite for too many updates in a row.
-	ErrDiverged = errors.New("training diverged")
-	// ErrInterrupted: the context ended; a snapshot was written.
-	ErrInterrupted = errors.New("interrupted")
-)
-
-// maxSkips is how many updates in a row may be left out before a run is given up.
-const maxSkips = 50
+// ErrInterrupted: the context ended; a snapshot was written.
+var ErrInterrupted = errors.New("interrupted")
 
 // RunOptions are the settings of the loop, the same for every family.
 type RunOptions struct {
-	Kimg     float64 `json:"kimg"`      // length of the run in thousands of real images shown
-	TickKimg float64 `json:"tick_kimg"` // length of a tick; 0: a 50th of the run, at most 4
-	SnapKimg float64 `json:"snap_kimg"` // distance of pictures and snapshots; 0: an 8th of the run, at most 200
-	Grid     int     `json:"grid"`      // pictures along each side of the sample grid; 0: 8
+	Kimg     float64 `json:"kimg"`          // length of the run in thousands of real images shown
+	TickKimg float64 `json:"tick_kimg"`     // length of a tick; 0: a 50th of the run, at most 4
+	SnapKimg float64 `json:"snap_kimg"`     // distance of pictures; 0: an 8th of the run, at most 200
+	SaveKimg float64 `json:"snapshot_kimg"` // distance of snapshots; 0: that of pictures
+	Grid     int     `json:"grid"`          // pictures along each side of the sample grid; 0: 8
 	Seed     int64   `json:"seed"`
 
-	Config  string             `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
-	Device  torch.Device       `json:"-"`
-	Loader  *data.Loader       `json:"-"`
-	Out     *checkpoint.Run    `json:"-"`
-	Console *monitor.Console   `json:"-"`
-	OnTick  func(monitor.Tick) `json:"-"` // may be nil
+	Keep    checkpoint.Retention `json:"-"` // which snapshots stay
+	Best    string               `json:"-"` // value of the log that the best snapshot has the lowest mean of, or with - in front the highest; "": none
+	Resume  string               `json:"-"` // snapshot to continue from; "": a new run
+	Config  string               `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
+	Device  torch.Device         `json:"-"`
+	Loader  *data.Loader         `json:"-"`
+	Out     *checkpoint.Run      `json:"-"`
+	Console *monitor.Console     `json:"-"`
+	OnTick  func(monitor.Tick)   `json:"-"` // may be nil
 }
 
 func (o RunOptions) resolve() RunOptions {
@@ -48,13 +45,16 @@ func (o RunOptions) resolve() RunOptions {
 	if o.SnapKimg == 0 {
 		o.SnapKimg = min(200, o.Kimg/8)
 	}
+	if o.SaveKimg == 0 {
+		o.SaveKimg = o.SnapKimg
+	}
 	if o.Grid == 0 {
 		o.Grid = 8
 	}
 	return o
 }
 
-// loop is the state of one call of [Run].
+// loop is one call of [Run].
 type loop struct {
 	o      RunOptions
 	f      Family
@@ -66,24 +66,31 @@ type loop struct {
 	fixed  *torch.Tensor // latents of the sample grid
 	known  *torch.Tensor // real images to reconstruct; nil for a family that cannot
 
-	next  func() (*data.Batch, error, bool)
-	p     sched.Progress
-	rate  *monitor.Rate
-	tick  int
-	skips map[string]int // updates left out in a row, by network
+	s        state
+	rate     *monitor.Rate
+	next     func() (*data.Batch, error, bool)
+	stopFeed func()
+	failed   int // snapshots in a row that could not be written
+
+	plant func(name string, v *torch.Tensor) *torch.Tensor // of tests: changes a part of the loss
 }
 
 // Run trains f for Kimg thousand images: it draws sample pictures and writes snapshots into Out, appends to its log.jsonl
 // and shows ticks on Console. It returns nil when the run is complete, an error that wraps [ErrInterrupted] when ctx
 // ended it (after a snapshot), one that wraps [ErrDiverged], or what went wrong.
+//
+// With Resume it goes on from a snapshot of such a run, in the same folder: on the same machine, with the same number of
+// threads and the same options, what comes is bit for bit what would have come without the interruption.
 func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	// libtorch keeps a team of worker threads for every OS thread that ever computed: stay on one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	l := &loop{o: o.resolve(), f: f, scope: torch.NewScope(), skips: map[string]int{}}
+	o = o.resolve()
+	l := &loop{o: o, f: f, scope: torch.NewScope()}
 	defer l.scope.Close()
 	defer o.Console.Done()
 	l.stats = newStats(l.scope)
+	l.s = state{Skipped: map[string]int{}, NextTick: o.TickKimg, NextPictures: o.SnapKimg, NextSnapshot: o.SaveKimg}
 	if l.noise, err = l.scope.NewGenerator(o.Device, o.Seed+1); err != nil {
 		return err
 	}
@@ -95,6 +102,9 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	if l.choice, err = l.scope.NewGenerator(torch.CPU, o.Seed+3); err != nil {
 		return err
 	}
+	if err := o.Out.Inside(o.Out.Log()); err != nil {
+		return err
+	}
 	if l.log, err = monitor.OpenJSONLog(o.Out.Log()); err != nil {
 		return err
 	}
@@ -103,78 +113,150 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 			err = e
 		}
 	}()
-	return l.train(ctx)
+	if err := l.begin(); err != nil {
+		return err
+	}
+	l.startFeed()
+	defer func() { l.stopFeed() }()
+	err = l.train(ctx)
+	if errors.Is(err, torch.ErrOutOfMemory) {
+		return l.saveAfter(err)
+	}
+	return err
+}
+
+// begin writes the first snapshot of a new run, or goes on from one.
+func (l *loop) begin() error {
+	if l.o.Resume == "" {
+		l.rate = monitor.NewRate(time.Now(), 0)
+		return l.save()
+	}
+	if err := l.load(l.o.Resume); err != nil {
+		return err
+	}
+	l.rate = monitor.NewRate(time.Now(), l.s.Images)
+	if n := l.o.Loader.Len(); n != l.s.Pictures {
+		l.o.Console.Warn("the data has %d pictures and had %d: what comes is not what would have come", n, l.s.Pictures)
+	}
+	// Lines after the snapshot are made again.
+	if err := l.log.Rewind(l.s.LogBytes); err != nil {
+		l.o.Console.Warn("%s", err)
+	}
+	return nil
 }
 
 // train runs steps until the length of the run is reached. A step takes as many batches as it wants.
 func (l *loop) train(ctx context.Context) error {
-	feed, stop := feed(ctx, l.o.Loader)
-	defer stop()
-	l.next = feed
-	l.rate = monitor.NewRate(time.Now(), l.p.Images)
-	if err := l.pictures(ctx, true); err != nil {
-		if ctx.Err() != nil {
-			err = l.stop()
-		}
-		return err
+	if err := l.firstPictures(ctx); err != nil {
+		return l.orStop(ctx, err)
 	}
-	nextTick, nextSnap := l.o.TickKimg, l.o.SnapKimg
 	for l.kimg() < l.o.Kimg {
 		if err := l.step(); err != nil {
-			if ctx.Err() != nil {
-				return l.stop()
+			if errors.Is(err, ErrDiverged) {
+				if err = l.rollBack(err); err == nil {
+					continue
+				}
 			}
-			return fmt.Errorf("step %d (kimg %.1f): %w", l.p.Step, l.kimg(), err)
+			return fmt.Errorf("step %d (kimg %.1f): %w", l.s.Step, l.kimg(), err)
 		}
-		l.p.Step++
+		l.s.Step++
 		done := l.kimg() >= l.o.Kimg
-		if done || l.tick == 0 || l.kimg() >= nextTick {
-			nextTick = l.kimg() + l.o.TickKimg
+		if done || l.s.Tick == 0 || l.kimg() >= l.s.NextTick {
+			l.s.NextTick = l.kimg() + l.o.TickKimg
 			if err := l.endTick(); err != nil {
 				return err
 			}
 		}
 		if !done && ctx.Err() != nil {
-			return l.stop()
+			return l.orStop(ctx, ctx.Err())
 		}
-		if done || l.kimg() >= nextSnap {
-			for nextSnap <= l.kimg() {
-				nextSnap += l.o.SnapKimg
-			}
-			// Weights, then pictures: on a disk that is nearly full the weights matter more.
-			if err := l.save(); err != nil {
+		draw := passed(&l.s.NextPictures, l.o.SnapKimg, l.kimg()) || done
+		// Weights, then pictures: on a disk that is nearly full the weights matter more.
+		if passed(&l.s.NextSnapshot, l.o.SaveKimg, l.kimg()) || done {
+			if err := l.snapshot(done); err != nil {
 				return err
 			}
-			if err := l.pictures(ctx, false); err != nil {
-				if ctx.Err() != nil {
-					err = l.interrupted()
-				}
-				return err
+		}
+		if draw {
+			if err := l.pictures(ctx); err != nil {
+				return l.orStop(ctx, err)
 			}
 		}
 	}
 	return nil
 }
 
-// stop ends an interrupted run: with a snapshot, without the pictures, which may take minutes.
-func (l *loop) stop() error {
+// passed tells whether a position has been reached, and then sets the next one.
+func passed(next *float64, distance, at float64) bool {
+	if at < *next {
+		return false
+	}
+	for *next <= at {
+		*next += distance
+	}
+	return true
+}
+
+// orStop is err, or what is to be said of a run that was told to stop: it has a snapshot then, and no pictures, which may take
+// minutes.
+func (l *loop) orStop(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
 	if err := l.save(); err != nil {
 		return err
 	}
-	return l.interrupted()
+	reason := ""
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		reason = " (" + cause.Error() + ")"
+	}
+	return fmt.Errorf("%w%s at step %d (kimg %.1f); the snapshot is in %s", ErrInterrupted, reason, l.s.Step, l.kimg(), l.o.Out.Dir)
 }
 
-func (l *loop) interrupted() error {
-	return fmt.Errorf("%w at step %d (kimg %.1f); the snapshot is in %s", ErrInterrupted, l.p.Step, l.kimg(), l.o.Out.Dir)
+// saveAfter keeps what there is when memory ran out in the middle of a step.
+func (l *loop) saveAfter(cause error) error {
+	if err := l.save(); err != nil {
+		return fmt.Errorf("%w; and no snapshot could be written: %w", cause, err)
+	}
+	return fmt.Errorf("%w; a snapshot of step %d (kimg %.1f) is in %s", cause, l.s.Step, l.kimg(), l.o.Out.Dir)
 }
 
-func (l *loop) kimg() float64 { return float64(l.p.Images) / 1000 }
+// mostFailed is how many snapshots in a row may fail to be written.
+const mostFailed = 3
+
+// snapshot is save that survives a disk that is full for a while, except at the end.
+func (l *loop) snapshot(last bool) error {
+	err := l.save()
+	switch {
+	case err == nil:
+		l.failed = 0
+		return nil
+	case errors.Is(err, ErrDiverged):
+		return l.rollBack(err)
+	}
+	if l.failed++; last || l.failed >= mostFailed {
+		return err
+	}
+	l.o.Console.Warn("no snapshot: %s; the next attempt is in a tick", err)
+	l.s.NextSnapshot = l.s.NextTick
+	return nil
+}
+
+func (l *loop) kimg() float64 { return float64(l.s.Images) / 1000 }
 
 func (l *loop) step() error {
+	l.stats.beginStep()
 	return l.scope.Scoped(func(s *torch.Scope) error {
-		return l.f.Step(&Step{Scope: s, Progress: l.p, Noise: l.noise, Choice: l.choice, loop: l})
+		return l.f.Step(&Step{Scope: s, Progress: l.progress(), Noise: l.noise, Choice: l.choice, loop: l})
 	})
 }
+
+func (l *loop) progress() sched.Progress {
+	return sched.Progress{Step: l.s.Step, Images: l.s.Images, Epoch: l.s.Epoch}
+}
+
+// startFeed reads ahead from where the stream is. The context is not that of the run: a step that has begun gets its data.
+func (l *loop) startFeed() { l.next, l.stopFeed = feed(context.Background(), l.o.Loader) }
 
 // nextBatch copies the next batch to the device and maps its bytes to [-1, 1].
 func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
@@ -188,58 +270,49 @@ func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
 	for _, x := range l.o.Loader.Broken() {
 		l.o.Console.Warn("skipping picture %d: %v", x.Index, x.Err)
 	}
-	l.p.Images += int64(b.N)
-	l.p.Epoch = b.Epoch
+	l.s.Images += int64(b.N)
+	l.s.Epoch = b.Epoch
 	return Normalize(torch.FromSlice(s, b.Pixels, int64(b.N), 3, int64(b.R), int64(b.R)).ToDevice(l.o.Device)), nil
-}
-
-// updated counts what became of an update: err is nil, or says why it was left out.
-func (l *loop) updated(name string, err error) error {
-	if err == nil {
-		l.skips[name] = 0
-		return nil
-	}
-	l.skips[name]++
-	one := l.scope.Scalar(1)
-	l.stats.add("skipped_"+name, one)
-	one.Free()
-	switch n := l.skips[name]; {
-	case n == 1:
-		l.o.Console.Warn("the gradient of %s is not finite at step %d: the update is left out", name, l.p.Step)
-	case n > maxSkips:
-		return fmt.Errorf("%w: the gradient of %s was not finite %d times in a row: lower the learning rates", ErrDiverged,
-			name, n)
-	}
-	return nil
 }
 
 // endTick logs the means since the last tick. Reading them is the only time that the loop waits for the device.
 func (l *loop) endTick() error {
 	var values []monitor.Value
-	for _, v := range append(l.stats.take(), l.f.LearningRates()...) {
+	for _, v := range l.stats.take() {
+		if v.Name == droppedTerm {
+			if v.Value > 0 {
+				l.o.Console.Warn("the TIGAS term was not finite in %.3g%% of the steps before step %d: it was left out there", 100*v.Value, l.s.Step)
+				values = append(values, monitor.Value(v))
+			}
+			continue
+		}
 		values = append(values, monitor.Value(v))
+		if name, highest := strings.CutPrefix(l.o.Best, "-"); name == v.Name && finite(v.Value) {
+			measure := v.Value
+			if highest {
+				measure = -measure
+			}
+			l.s.Measure = &measure
+		}
 	}
-	l.rate.Observe(time.Now(), l.p.Images)
+	for _, o := range l.f.Optimizers() {
+		values = append(values, monitor.Value{Name: "lr_" + o.Name, Value: o.LR()})
+	}
+	l.rate.Observe(time.Now(), l.s.Images)
 	t := monitor.Tick{
-		N: l.tick, Step: l.p.Step, Kimg: l.kimg(), Total: l.o.Kimg, Epoch: l.p.Epoch, Elapsed: l.rate.Elapsed(),
-		Rate: l.rate.PerSecond(), Values: values, ETA: l.rate.ETA(int64(l.o.Kimg * 1000)),
+		N: l.s.Tick, Step: l.s.Step, Kimg: l.kimg(), Total: l.o.Kimg, Epoch: l.s.Epoch,
+		Elapsed: time.Duration(l.s.ElapsedSec*float64(time.Second)) + l.rate.Elapsed(),
+		Rate:    l.rate.PerSecond(), Values: values, ETA: l.rate.ETA(int64(l.o.Kimg * 1000)),
 	}
-	if l.tick == 0 && t.Kimg < t.Total {
+	if l.s.Tick == 0 && t.Kimg < t.Total {
 		t.ETA = -1 // the first step has what is slow only once
 	}
-	l.tick++
+	l.s.Tick++
 	l.o.Console.Tick(t)
 	if l.o.OnTick != nil {
 		l.o.OnTick(t)
 	}
 	return l.log.Tick(t)
-}
-
-// save writes a snapshot.
-func (l *loop) save() error {
-	return checkpoint.Save(l.o.Out.Snapshot(l.kimg()), l.f.Tensors(), map[string]string{
-		"step": fmt.Sprint(l.p.Step), "images": fmt.Sprint(l.p.Images), "format": "tigas-train 1", "config": l.o.Config,
-	})
 }
 
 // feed turns the loader's pushes into pulls with a goroutine. The batch stays valid until the next call.

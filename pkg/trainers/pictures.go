@@ -2,49 +2,52 @@ package trainers
 
 import (
 	"context"
-	"fmt"
+	"os"
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
 
 // slow is how long pictures may take before the run says what it is doing.
 const slow = 5 * time.Second
 
-// pictures draws the grid of samples at fixed latents, and first the grid of real pictures beside it. A [Reconstructor]
-// also shows real pictures, each row of them above what becomes of it. It returns ctx's error when that ends it.
-func (l *loop) pictures(ctx context.Context, first bool) error {
+// firstPictures draws real pictures, and those of the untrained model; or those of the snapshot that the run goes on from, if
+// it was interrupted before they were drawn.
+func (l *loop) firstPictures(ctx context.Context) error {
 	n := l.o.Grid * l.o.Grid
-	if first {
-		if err := l.reals(n); err != nil {
-			return err
-		}
+	if err := l.reals(n); err != nil {
+		return err
+	}
+	if _, err := os.Stat(l.picture("fakes")); err == nil {
+		return nil
 	}
 	start := time.Now()
-	note := time.AfterFunc(slow, func() {
-		if first {
-			l.o.Console.Message("samples   drawing %d pictures before the first step", n)
-		}
-	})
+	note := time.AfterFunc(slow, func() { l.o.Console.Message("samples   drawing %d pictures before the first step", n) })
 	defer note.Stop()
-	err := l.scope.Scoped(func(s *torch.Scope) error {
+	err := l.pictures(ctx)
+	if took := time.Since(start); err == nil && took > slow {
+		l.o.Console.Message("samples   took %s, each time: --grid says how many, --snap how often", monitor.Duration(took))
+	}
+	return err
+}
+
+// pictures draws the grid of samples at fixed latents. A [Reconstructor] also shows real pictures, each row of them above
+// what becomes of it. It returns ctx's error when that ends it.
+func (l *loop) pictures(ctx context.Context) error {
+	return l.scope.Scoped(func(s *torch.Scope) error {
+		if r, ok := l.f.(Reconstructor); ok {
+			if err := l.reconstruct(ctx, s, r); err != nil {
+				return err
+			}
+		}
 		fakes, err := inParts(ctx, s.Use(l.fixed), l.o.Loader.Batch(), l.f.Sample)
 		if err != nil {
 			return err
 		}
-		if err = l.grid("fakes", fakes); err != nil {
-			return err
-		}
-		if r, ok := l.f.(Reconstructor); ok {
-			return l.reconstruct(ctx, s, r)
-		}
-		return nil
+		return l.grid("fakes", fakes) // the last one: it says that all are there
 	})
-	if took := time.Since(start); err == nil && first && took > slow {
-		l.o.Console.Message("samples   took %s, each time: --grid says how many, --snap how often", monitor.Duration(took))
-	}
-	return err
 }
 
 // reals draws real pictures, and keeps half of them to be reconstructed.
@@ -54,7 +57,11 @@ func (l *loop) reals(n int) error {
 		return err
 	}
 	r := l.o.Loader.Resolution()
-	if err = monitor.WriteGrid(l.o.Out.Sample("reals.png"), reals, n, r, r, l.o.Grid); err != nil {
+	file := l.o.Out.Sample("reals.png")
+	if err = l.o.Out.Inside(file); err != nil {
+		return err
+	}
+	if err = monitor.WriteGrid(file, reals, n, r, r, l.o.Grid); err != nil {
 		return err
 	}
 	l.known = torch.FromSlice(l.scope, reals, int64(n), 3, int64(r), int64(r)).Narrow(0, 0, int64(max(1, n/2)))
@@ -77,9 +84,17 @@ func (l *loop) reconstruct(ctx context.Context, s *torch.Scope, r Reconstructor)
 	return l.grid("recon", torch.Cat(rows, 0))
 }
 
-// grid writes images with the number of the kimg in the file's name.
+// picture is the path of a grid of this moment.
+func (l *loop) picture(name string) string {
+	return l.o.Out.Sample(name + checkpoint.Label(l.s.Images) + ".png")
+}
+
+// grid writes images.
 func (l *loop) grid(name string, x *torch.Tensor) error {
-	file := l.o.Out.Sample(fmt.Sprintf("%s%06d.png", name, int64(l.kimg()+0.5)))
+	file := l.picture(name)
+	if err := l.o.Out.Inside(file); err != nil {
+		return err
+	}
 	return monitor.WriteGrid(file, Pixels(x), int(x.Size(0)), int(x.Size(2)), int(x.Size(3)), l.o.Grid)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/models"
 	"github.com/tigas-train/tigas-train/pkg/nn"
 	"github.com/tigas-train/tigas-train/pkg/optim"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
 // StyleGAN trains StyleGAN2 (Karras et al. 2019, arXiv 1912.04958) with the TIGAS term in the generator's loss:
@@ -132,8 +133,7 @@ func (g *StyleGAN) Step(st *Step) error {
 func (g *StyleGAN) stepGenerator(st *Step, total *torch.Tensor) error {
 	w, ws := g.styles(st, int64(g.o.Batch))
 	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
-	loss := NonSaturatingGenerator(g.judge(st, images))
-	st.Report("G", loss)
+	loss := st.Term("G", NonSaturatingGenerator(g.judge(st, images)))
 	if a := g.o.Term.Apply(st.Progress, images); a.Loss != nil {
 		st.reportTerm(a)
 		loss = loss.Add(a.Loss)
@@ -151,9 +151,8 @@ func (g *StyleGAN) stepPathLength(st *Step, total *torch.Tensor) error {
 	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	noise := st.Scope.Randn(st.Noise, images.Shape(), torch.Options{Device: g.device})
 	penalty, mean := PathLengthPenalty(images, ws, noise, st.Scope.Use(g.pathMean))
-	st.Report("path_loss", penalty.MulScalar(g.o.PLWeight))
+	loss := st.Term("path_loss", penalty.MulScalar(g.o.PLWeight)).MulScalar(float64(g.o.PLEvery))
 	st.Report("path_length", mean)
-	loss := penalty.MulScalar(g.o.PLWeight * float64(g.o.PLEvery))
 	torch.NoGrad(func() { total.Add_(loss) })
 	// Biases do not change how steep the images are.
 	made, err := g.g.regularise(st, "path", loss)
@@ -170,8 +169,7 @@ func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
 		fake = g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	})
 	dReal, dFake := g.judge(st, real), g.judge(st, fake)
-	loss := NonSaturatingCritic(dReal, dFake)
-	st.Report("D", loss)
+	loss := st.Term("D", NonSaturatingCritic(dReal, dFake))
 	st.Report("scores_real", dReal.Mean())
 	st.Report("scores_fake", dFake.Mean())
 	_, err := g.d.step(st, loss)
@@ -180,7 +178,7 @@ func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
 
 func (g *StyleGAN) stepR1(st *Step, real *torch.Tensor) error {
 	penalty := R1Penalty(func(x *torch.Tensor) *torch.Tensor { return g.judge(st, x) }, real, g.o.Gamma)
-	st.Report("r1", penalty)
+	penalty = st.Term("r1", penalty)
 	_, err := g.d.regularise(st, "r1", penalty.MulScalar(float64(g.o.R1Every))) // as for path length
 	return err
 }
@@ -233,8 +231,13 @@ func (g *StyleGAN) Tensors() iter.Seq2[string, *torch.Tensor] {
 	}
 }
 
-// LearningRates are those of the two optimisers, corrected for the regularisers.
-func (g *StyleGAN) LearningRates() []NamedValue { return []NamedValue{g.g.lr(), g.d.lr()} }
+// TIGAS is the term in the loss.
+func (g *StyleGAN) TIGAS() tigas.Term { return g.o.Term }
+
+// Optimizers are those of the networks.
+func (g *StyleGAN) Optimizers() []NamedOptimizer {
+	return []NamedOptimizer{g.g.optimizer(), g.d.optimizer()}
+}
 
 // StyleSampler draws pictures from a trained StyleGAN. What is exported may be changed.
 type StyleSampler struct {

@@ -21,8 +21,8 @@ func TestStyleGANLazyRegularisation(t *testing.T) {
 	g, err := NewStyleGAN(root, nil, o, torch.CPU)
 	require.NoError(t, err)
 	rates := map[string]float64{}
-	for _, v := range g.LearningRates() {
-		rates[v.Name] = v.Value
+	for _, o := range g.Optimizers() {
+		rates["lr_"+o.Name] = o.LR()
 	}
 	require.InDelta(t, 0.0025*0.8, rates["lr_G"], 1e-15)
 	require.InDelta(t, 0.0025*16/17, rates["lr_D"], 1e-15)
@@ -195,10 +195,10 @@ func TestStyleGANSurvivesOneBadStep(t *testing.T) {
 	path()
 	require.Equal(t, before, g.pathMean.Float64(), "the running mean took what was left out")
 	require.NoError(t, st.Sub(func(st *Step) error { return g.stepGenerator(st, total) }))
-	require.Equal(t, 1, st.loop.skips["G_path"], "counted by itself")
+	require.Equal(t, 1, st.loop.s.Skipped["G_path"], "counted by itself")
 	torch.NoGrad(func() { weight.MulScalar_(1e-30) })
 	path()
-	require.Zero(t, st.loop.skips["G_path"])
+	require.Zero(t, st.loop.s.Skipped["G_path"])
 	require.NotEqual(t, before, g.pathMean.Float64())
 	require.False(t, math.IsNaN(g.pathMean.Float64()))
 }

@@ -143,11 +143,11 @@ func stepper(t *testing.T, root *torch.Scope, f Family, seed int64, batch, r int
 	// The loop asks its loader for broken pictures; it takes none from it.
 	loader, err := data.NewLoader(data.NewDemo(r, false), data.LoaderOptions{Batch: 1, Transform: data.Transform{Resolution: r}})
 	require.NoError(t, err)
-	l := &loop{o: RunOptions{Loader: loader}, f: f, scope: root, stats: newStats(root), skips: map[string]int{},
+	l := &loop{o: RunOptions{Loader: loader}, f: f, scope: root, stats: newStats(root), s: state{Skipped: map[string]int{}},
 		next: ramps(batch, r), noise: diffGenerator(t, root, seed), choice: diffGenerator(t, root, seed+1)}
 	return func() map[string]float64 {
 		require.NoError(t, l.step())
-		l.p.Step++
+		l.s.Step++
 		values := map[string]float64{}
 		for _, v := range l.stats.take() {
 			values[v.Name] = v.Value

@@ -77,15 +77,13 @@ func (v *VAE) Step(st *Step) error {
 	z := Reparameterize(mu, logvar, v.latents(st, x.Size(0)))
 	out := v.net.Decode(z)
 	images := v.images(out)
-	recon := v.reconstruction(out, images, x)
-	kl := KL(mu, logvar, KLOptions{Reduction: v.o.Reduction, FreeBits: v.o.FreeBits})
+	recon := st.Term("recon", v.reconstruction(out, images, x))
+	kl := st.Term("kl", KL(mu, logvar, KLOptions{Reduction: v.o.Reduction, FreeBits: v.o.FreeBits}))
 	beta := v.o.Beta * sched.Linear{To: 1, Over: v.o.KLWarmup}.At(st.Progress)
 	loss := recon.Add(kl.MulScalar(beta))
 	if v.o.Reduction == SumReduction {
 		loss = loss.DivScalar(v.o.pixels())
 	}
-	st.Report("recon", recon)
-	st.Report("kl", kl)
 	torch.NoGrad(func() {
 		st.Report("mse", images.Sub(x).Square().Mean())
 		st.Report("active_units", mu.VarDim([]int64{0}, false, false).GtScalar(activeVariance).Sum())
@@ -159,8 +157,11 @@ func (v *VAE) Reconstruct(images *torch.Tensor) (out *torch.Tensor) {
 // Tensors are the weights by name: VAE.… with the names of PyTorch's state dict.
 func (v *VAE) Tensors() iter.Seq2[string, *torch.Tensor] { return named(namedNet{"VAE", v.net}) }
 
-// LearningRates is that of the optimiser.
-func (v *VAE) LearningRates() []NamedValue { return []NamedValue{v.l.lr()} }
+// TIGAS is the term in the loss.
+func (v *VAE) TIGAS() tigas.Term { return v.o.Term }
+
+// Optimizers is that of the network.
+func (v *VAE) Optimizers() []NamedOptimizer { return []NamedOptimizer{v.l.optimizer()} }
 
 // LoadVAE builds the network of a VAE run in a sealed child of root and fills it from a snapshot's tensors. It returns an
 // error when they do not fit.

@@ -1,0 +1,142 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+)
+
+// Snapshot is one file in snapshots/, as the manifest has it.
+type Snapshot struct {
+	File    string   `json:"file"` // name in snapshots/
+	Step    int64    `json:"step"`
+	Images  int64    `json:"images"` // real images shown before it: snapshots are in this order, whatever they are called
+	Bytes   int64    `json:"bytes"`
+	SHA256  string   `json:"sha256"`
+	Measure *float64 `json:"measure,omitempty"` // what the best one is chosen by; lower is better
+	Keep    bool     `json:"keep,omitempty"`    // it stays for good
+}
+
+// Retention says which snapshots stay. The newest one always does.
+type Retention struct {
+	Last  int     // so many of the newest; 0: all
+	Every float64 // and the first one of every so many thousand images; 0: none
+	Best  bool    // and the one with the lowest Measure
+}
+
+// maxManifest is far above what a run writes: 300 bytes a snapshot.
+const maxManifest = 64 << 20
+
+func (r *Run) manifest() string { return filepath.Join(r.Dir, "snapshots", "manifest.json") }
+
+// Snapshots are the snapshots of the run, oldest first: nil when there is none yet. It returns an error for a manifest
+// that cannot be read.
+func (r *Run) Snapshots() ([]Snapshot, error) {
+	bad := func(err error) error {
+		return fmt.Errorf("checkpoint: %s: %w", r.manifest(), err)
+	}
+	if err := r.Inside(r.manifest()); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(r.manifest())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	l, err := parseManifest(data)
+	if err != nil {
+		return nil, bad(err)
+	}
+	return l, nil
+}
+
+type manifest struct {
+	Snapshots []Snapshot `json:"snapshots"`
+}
+
+// parseManifest reads a manifest, and refuses names that would lead out of the folder.
+func parseManifest(data []byte) ([]Snapshot, error) {
+	if len(data) > maxManifest {
+		return nil, fmt.Errorf("got more than %d bytes", maxManifest)
+	}
+	var m manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, err
+	}
+	for i, s := range m.Snapshots {
+		if !plainName(s.File) {
+			return nil, fmt.Errorf("got the file %q vs a name in snapshots/", s.File)
+		}
+		if s.Images < 0 || s.Step < 0 || s.Bytes < 0 {
+			return nil, fmt.Errorf("%s: got step %d, %d images, %d bytes vs numbers from 0", s.File, s.Step, s.Images, s.Bytes)
+		}
+		if i > 0 && s.Images <= m.Snapshots[i-1].Images {
+			return nil, fmt.Errorf("%s: got %d images after %d", s.File, s.Images, m.Snapshots[i-1].Images)
+		}
+	}
+	return m.Snapshots, nil
+}
+
+// plainName tells whether a name stays in its folder.
+func plainName(name string) bool {
+	return name != "" && name != "." && name != ".." && filepath.Base(name) == name && filepath.IsLocal(name)
+}
+
+func (r *Run) writeManifest(l []Snapshot) error {
+	data, err := json.MarshalIndent(manifest{l}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("checkpoint: manifest: %w", err)
+	}
+	if err := r.Inside(r.manifest()); err != nil {
+		return err
+	}
+	return monitor.WriteFile(r.manifest(), func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
+}
+
+// add puts s in its place, instead of one at the same position, and marks it if it is to stay for good.
+func (k Retention) add(l []Snapshot, s Snapshot) []Snapshot {
+	l = slices.DeleteFunc(l, func(o Snapshot) bool { return o.Images == s.Images })
+	at, _ := slices.BinarySearchFunc(l, s.Images, func(o Snapshot, images int64) int { return int(o.Images - images) })
+	if k.Every > 0 && s.Images > 0 {
+		period := func(images int64) int64 { return int64(float64(images) / (1000 * k.Every)) }
+		s.Keep = at > 0 && period(s.Images) > period(l[at-1].Images)
+	}
+	return slices.Insert(l, at, s)
+}
+
+// divide says which snapshots stay and which go.
+func (k Retention) divide(l []Snapshot) (stay, gone []Snapshot) {
+	best := -1
+	if k.Best {
+		for i, s := range l {
+			if s.Measure != nil && (best < 0 || *s.Measure < *l[best].Measure) {
+				best = i
+			}
+		}
+	}
+	for i, s := range l {
+		if k.Last == 0 || i >= len(l)-max(1, k.Last) || s.Keep || i == best {
+			stay = append(stay, s)
+		} else {
+			gone = append(gone, s)
+		}
+	}
+	return stay, gone
+}

@@ -1,0 +1,160 @@
+package checkpoint
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/tigas-train/tigas-train/cgo/atomicfile"
+	"github.com/tigas-train/tigas-train/cgo/torch"
+)
+
+// ErrDamaged says that a snapshot is not the file that was written.
+var ErrDamaged = errors.New("damaged")
+
+// snapshotName is the file of a snapshot, by thousands of images. The name is for people: what counts is in the file and in the manifest.
+func snapshotName(images int64) string {
+	return "network-snapshot-" + Label(images) + ".safetensors"
+}
+
+// Label numbers what belongs to a moment of a run by thousands of images, such that names are in order: 000012.800.
+func Label(images int64) string { return fmt.Sprintf("%06d.%03d", images/1000, images%1000) }
+
+// Path is where a snapshot is.
+func (r *Run) Path(s Snapshot) string { return filepath.Join(r.Dir, "snapshots", s.File) }
+
+// Save writes a snapshot and then drops those that k does not keep. at has its position and its measure; the rest is filled
+// in. The file is complete and on the disk before the manifest names it, and the manifest is before an older file goes: a
+// crash or a full disk at any moment leaves the ones before it as they were.
+func (r *Run) Save(at Snapshot, tensors iter.Seq2[string, *torch.Tensor], metadata map[string]string, k Retention) error {
+	l, err := r.Snapshots()
+	if err != nil {
+		return err
+	}
+	at.File = snapshotName(at.Images)
+	path := r.Path(at)
+	if err := r.Inside(path); err != nil {
+		return err
+	}
+	hash := sha256.New()
+	counted := &counter{}
+	err = atomicfile.Write(path, func(f *os.File) error {
+		return write(io.MultiWriter(f, hash, counted), tensors, metadata)
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint: write %s: %w", path, err)
+	}
+	at.SHA256, at.Bytes = hex.EncodeToString(hash.Sum(nil)), counted.n
+	stay, gone := k.divide(k.add(l, at))
+	if err := r.writeManifest(stay); err != nil {
+		return err
+	}
+	for _, s := range gone {
+		if err := os.Remove(r.Path(s)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+	}
+	return nil
+}
+
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
+
+// Verify reads a snapshot and compares it with the manifest. It returns an error that wraps [ErrDamaged] when it is another
+// file than the one that was written.
+func (r *Run) Verify(s Snapshot) error {
+	path := r.Path(s)
+	if err := r.Inside(path); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if info.Size() != s.Bytes {
+		return fmt.Errorf("checkpoint: %s is %w: got %d bytes vs %d in the manifest", path, ErrDamaged, info.Size(), s.Bytes)
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, f); err != nil {
+		return fmt.Errorf("checkpoint: %s: %w", path, err)
+	}
+	if got := hex.EncodeToString(hash.Sum(nil)); got != s.SHA256 {
+		return fmt.Errorf("checkpoint: %s is %w: its SHA-256 is %s vs %s in the manifest", path, ErrDamaged, got[:12], s.SHA256[:min(12, len(s.SHA256))])
+	}
+	return nil
+}
+
+// Newest returns the newest snapshot that is what was written, and why those after it are not. It returns an error when there is
+// none.
+func (r *Run) Newest() (s Snapshot, damaged []error, err error) {
+	l, err := r.Snapshots()
+	if err != nil {
+		return s, nil, err
+	}
+	for _, s := range slices.Backward(l) {
+		if err := r.Verify(s); err != nil {
+			damaged = append(damaged, err)
+			continue
+		}
+		return s, damaged, nil
+	}
+	if len(damaged) > 0 {
+		return s, damaged, fmt.Errorf("checkpoint: %s has no snapshot that can be read: %w", r.Dir, damaged[0])
+	}
+	return s, nil, fmt.Errorf("checkpoint: %s has no snapshot", r.Dir)
+}
+
+// Latest returns the path of the newest snapshot that is what was written, or an error when there is none.
+func (r *Run) Latest() (string, error) {
+	s, _, err := r.Newest()
+	if err != nil {
+		return "", err
+	}
+	return r.Path(s), nil
+}
+
+// Rewind takes the snapshots after s out of the run, and moves their files to discarded/: a run that is continued from an earlier
+// one will make others. It returns how many there were.
+func (r *Run) Rewind(s Snapshot) (int, error) {
+	l, err := r.Snapshots()
+	if err != nil {
+		return 0, err
+	}
+	i := slices.IndexFunc(l, func(o Snapshot) bool { return o.Images > s.Images })
+	if i < 0 {
+		return 0, nil
+	}
+	if err := r.writeManifest(l[:i]); err != nil {
+		return 0, err
+	}
+	dir := filepath.Join(r.Dir, "discarded")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, fmt.Errorf("checkpoint: %w", err)
+	}
+	for _, o := range l[i:] {
+		to := filepath.Join(dir, o.File)
+		if err := r.Inside(to); err != nil {
+			return 0, err
+		}
+		if err := os.Rename(r.Path(o), to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, fmt.Errorf("checkpoint: %w", err)
+		}
+	}
+	return len(l) - i, nil
+}
