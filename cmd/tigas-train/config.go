@@ -19,6 +19,7 @@ import (
 // again. The options of one family are set.
 type runConfig struct {
 	Command   string                     `json:"command"`
+	Flags     map[string]flagValue       `json:"flags"`
 	Version   string                     `json:"version"`
 	GAN       *trainers.GANOptions       `json:"gan,omitempty"`
 	StyleGAN  *trainers.StyleGANOptions  `json:"stylegan,omitempty"`
@@ -62,7 +63,7 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 		return nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is no snapshot: got another file than a .safetensors", file)}).
 			withHint("give a run folder, or a file of its snapshots/")
 	}
-	tensors, meta, err := checkpoint.Load(root, file, device)
+	tensors, meta, err := checkpoint.LoadSome(root, file, device, trainers.IsWeight)
 	if err != nil {
 		return nil, coded(exitSnapshot, err)
 	}

@@ -38,16 +38,19 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
   tigas-train sample runs/diffusion --n 64 --sampler ddim --steps 50 --out grid.png`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
+				return err
+			}
 			f := cmd.Flags()
 			if err := noZero(f, "beta2", "tigas-max-timestep"); err != nil {
 				return err
 			}
 			switch {
 			case t.data.demo() && f.Changed("arch"):
-				preset(f, "kimg", 60)
+				preset(f, originDemo, "kimg", 60)
 			case t.data.demo():
-				preset(f, "arch", "demo", "lr", 2e-3, "lr-decay", "cosine", "batch", 32, "ema", 0.995, "sample-steps", 20, "kimg", 60)
-				t.oneThread()
+				preset(f, originDemo, "arch", "demo", "lr", 2e-3, "lr-decay", "cosine", "batch", 32, "ema", 0.995, "sample-steps", 20, "kimg", 60)
+				oneThread(f)
 			}
 			var err error
 			if err = stepsToKimg(f, steps, d.Batch, &t.run.Kimg); err != nil {
@@ -75,7 +78,8 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 				d.UNet.Dropout = dropout
 			}
 			return t.train(cmd, family{
-				name: "diffusion", batch: d.Batch, check: d.Validate, config: func(c *runConfig) { c.Diffusion = &d },
+				name: "diffusion", batch: d.Batch, check: d.Validate, config: func(c *runConfig) { c.Diffusion = &d }, best: "mse",
+				fixed: []string{"resolution", "arch", "predict", "timesteps"},
 				build: func(root *torch.Scope, term tigas.Term, dev torch.Device) (trained, error) {
 					d.Term = term
 					return trainers.NewDiffusion(root, nil, d, dev)

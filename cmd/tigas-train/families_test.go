@@ -111,7 +111,7 @@ func TestFamilies(t *testing.T) {
 				require.Equal(t, exitOK, code, stderr)
 				require.Equal(t, 2, strings.Count(stdout, picture+"\n"))
 				require.FileExists(t, both)
-				require.FileExists(t, filepath.Join(run, "samples", "recon000000.png"))
+				require.FileExists(t, filepath.Join(run, "samples", "recon000000.000.png"))
 			} else {
 				require.Equal(t, exitUsage, code, stderr)
 				require.Contains(t, stderr, "no encoder")

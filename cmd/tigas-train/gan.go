@@ -26,6 +26,9 @@ demo pictures, with the detector that is part of the program; the defaults are t
   tigas-train gan --loss tigas-only --tigas-weight 1`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
+				return err
+			}
 			var err error
 			if g.Loss, err = trainers.ParseGANLoss(loss); err != nil {
 				return &hinted{code: exitUsage, err: err}
@@ -36,16 +39,17 @@ demo pictures, with the detector that is part of the program; the defaults are t
 			}
 			if t.data.demo() {
 				small := demoGAN(g)
-				preset(f, "latent", small.Latent, "ngf", small.GenWidth, "ndf", small.CriticWidth, "batch", small.Batch,
+				preset(f, originDemo, "latent", small.Latent, "ngf", small.GenWidth, "ndf", small.CriticWidth, "batch", small.Batch,
 					"g-lr", small.GenLR, "d-lr", small.CriticLR, "ema-kimg", small.EMAKimg, "kimg", demoKimg)
 				if g.GenWidth <= 16 {
-					t.oneThread()
+					oneThread(f)
 				}
 			}
 			g.Resolution = t.data.Resolution
 			g = g.Resolve()
 			return t.train(cmd, family{
-				name: "gan", batch: g.Batch, check: g.Validate, config: func(c *runConfig) { c.GAN = &g },
+				name: "gan", batch: g.Batch, check: g.Validate, config: func(c *runConfig) { c.GAN = &g }, best: byScore(t.tigas.Weight),
+				fixed: []string{"resolution", "arch", "latent", "ngf", "ndf"},
 				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
 					g.Term = term
 					return trainers.NewGAN(root, nil, g, d)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -21,6 +22,7 @@ type interpolation struct {
 	out                        string
 	sampling                   samplingFlags
 	sys                        systemFlags
+	console                    *monitor.Console
 }
 
 func newInterpolate() *cobra.Command {
@@ -53,8 +55,14 @@ folder. A StyleGAN walks through styles, the others through latents.`,
 			if ext := filepath.Ext(o.out); o.out == "" || ext != "" && !strings.EqualFold(ext, ".gif") {
 				return usagef("--out: got %q vs a .gif file or a folder", o.out)
 			}
+			if o.sampling.noise == "random" {
+				return usagef("--noise-mode: got random vs const or none: new noise in every picture would flicker")
+			}
 			o.sampling.given = cmd.Flags().Changed
-			if err := o.run(cmd.Context(), args[0]); err != nil {
+			o.console = newConsole(cmd.ErrOrStderr(), o.sys.Quiet)
+			err := o.run(cmd.Context(), args[0])
+			o.console.Done()
+			if err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), o.out)
@@ -69,7 +77,7 @@ folder. A StyleGAN walks through styles, the others through latents.`,
 	f.IntVar(&o.scale, "scale", 0, "size of a pixel (default so that the picture has 256 or more)")
 	f.Int64Var(&o.seed, "seed", 0, "seed of the latents")
 	f.StringVar(&o.out, "out", "walk.gif", "GIF file, or a folder for single pictures")
-	o.sampling.register(f)
+	o.sampling.registerSteady(f)
 	o.sys.register(f)
 	return cmd
 }
@@ -91,14 +99,8 @@ func (o *interpolation) run(ctx context.Context, path string) error {
 		if err = o.sampling.apply(root, m, o.seed); err != nil {
 			return err
 		}
-		if d, ok := m.model.(*trainers.DenoisingSampler); ok && (d.Sampling.Method != trainers.MethodDDIM || d.Sampling.Eta > 0) {
-			if o.sampling.given("sampler") || o.sampling.given("eta") {
-				return usagef("--sampler, --eta: new noise in every picture would flicker: interpolate has ddim with eta 0 only")
-			}
-			d.Sampling.Method, d.Sampling.Eta = trainers.MethodDDIM, 0
-		}
-		if err = preparePictures(o.out, toGIF); err != nil {
-			return err
+		if d, ok := m.model.(*trainers.DenoisingSampler); ok {
+			d.Sampling.Method, d.Sampling.Eta = trainers.MethodDDIM, 0 // new noise in every picture would flicker
 		}
 		columns := monitor.Columns(o.walks)
 		scale := o.scale
@@ -107,6 +109,13 @@ func (o *interpolation) run(ctx context.Context, path string) error {
 		}
 		if side := scale * m.size * columns; side > mostPixels {
 			return usagef("--scale, --walks: got pictures %d pixels wide vs at most %d", side, mostPixels)
+		}
+		if err = preparePictures(o.out, toGIF); err != nil {
+			return err
+		}
+		const names = "frame%05d.png"
+		if !toGIF {
+			warnOthers(o.console, o.out, names, o.frames)
 		}
 		a, err := monitor.NewAnimation(monitor.AnimationOptions{FPS: o.fps, Scale: scale})
 		if err != nil {
@@ -118,10 +127,12 @@ func (o *interpolation) run(ctx context.Context, path string) error {
 		}
 		r := m.size
 		h, w := r*((o.walks+columns-1)/columns), r*columns
+		show := progress(o.console, "drawing", o.frames)
 		for first := 0; first < o.frames; {
 			if err := interrupted(ctx, first, o.frames, "pictures"); err != nil {
 				return err
 			}
+			show(first)
 			// Some frames at once, so that the device has work, but not all, which may not fit.
 			n := min(max(1, m.part()/o.walks), o.frames-first)
 			var pix []byte
@@ -133,7 +144,11 @@ func (o *interpolation) run(ctx context.Context, path string) error {
 				// [frames, walks, ...] as one batch
 				together := torch.Stack(at, 1)
 				shape := append([]int64{-1}, together.Shape()[2:]...)
-				pix = trainers.Pixels(draw(together.Reshape(shape...)))
+				x, err := draw(ctx, together.Reshape(shape...))
+				if err != nil {
+					return cmp.Or(interrupted(ctx, first, o.frames, "pictures"), err)
+				}
+				pix = trainers.Pixels(x)
 				return nil
 			})
 			if err != nil {
@@ -144,7 +159,7 @@ func (o *interpolation) run(ctx context.Context, path string) error {
 				if toGIF {
 					err = a.Add(frame, 1, h, w)
 				} else {
-					name := filepath.Join(o.out, fmt.Sprintf("frame%05d.png", first+i))
+					name := filepath.Join(o.out, fmt.Sprintf(names, first+i))
 					err = coded(exitOutput, monitor.WritePNG(name, monitor.Picture(frame, h, w)))
 				}
 				if err != nil {
@@ -156,12 +171,13 @@ func (o *interpolation) run(ctx context.Context, path string) error {
 		if !toGIF {
 			return nil
 		}
+		o.console.Status("writing  %s", o.out)
 		return coded(exitOutput, a.Write(o.out))
 	})
 }
 
 // path returns the points of each walk, [frames, ...], and what draws them.
-func (o *interpolation) path(root *torch.Scope, m *loadedRun) (walks []*torch.Tensor, draw func(*torch.Tensor) *torch.Tensor, err error) {
+func (o *interpolation) path(root *torch.Scope, m *loadedRun) (walks []*torch.Tensor, draw func(context.Context, *torch.Tensor) (*torch.Tensor, error), err error) {
 	noise, err := root.NewGenerator(torch.CPU, o.seed)
 	if err != nil {
 		return nil, nil, err
@@ -169,7 +185,7 @@ func (o *interpolation) path(root *torch.Scope, m *loadedRun) (walks []*torch.Te
 	draw = m.model.Sample
 	style, isStyle := m.model.(*trainers.StyleSampler)
 	if isStyle {
-		draw = style.Synthesize
+		draw = func(_ context.Context, ws *torch.Tensor) (*torch.Tensor, error) { return style.Synthesize(ws), nil }
 	}
 	for range o.walks {
 		keys := trainers.DrawLatents(root, m.model, noise, o.keys, m.device)

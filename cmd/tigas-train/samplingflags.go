@@ -22,12 +22,19 @@ type samplingFlags struct {
 }
 
 func (s *samplingFlags) register(f *pflag.FlagSet) {
-	f.Float64Var(&s.trunc, "trunc", 1, "StyleGAN: truncation; 0.7 gives more usual pictures of less variety, 1 is none")
-	f.Int64Var(&s.cutoff, "trunc-cutoff", -1, "StyleGAN: layers that are truncated, coarse ones first; below 0: all")
-	f.StringVar(&s.noise, "noise-mode", "const", "StyleGAN: const, random or none")
+	s.registerSteady(f)
+	f.Lookup("noise-mode").Usage = "StyleGAN: const, random or none"
+	f.Lookup("steps").Usage += "; for --sampler ddim 50, ddpm all"
 	f.StringVar(&s.method, "sampler", "", "diffusion: ddim or ddpm (default that of the run)")
-	f.IntVar(&s.steps, "steps", 0, "diffusion: evaluations of the network for a picture (default that of the run; for --sampler ddim 50, ddpm all)")
 	f.Float64Var(&s.eta, "eta", 0, "diffusion: share of the noise that ddim adds again, 0 to 1 (default that of the run)")
+}
+
+// registerSteady leaves out what draws new noise for every picture, in which an animation would flicker.
+func (s *samplingFlags) registerSteady(f *pflag.FlagSet) {
+	f.Float64Var(&s.trunc, "trunc", 1, "StyleGAN: truncation; 0.7 gives more usual pictures of less variety, 1 is none")
+	f.Int64Var(&s.cutoff, "trunc-cutoff", -1, "StyleGAN: layers that --trunc is for, coarse ones first; below 0: all")
+	f.StringVar(&s.noise, "noise-mode", "const", "StyleGAN: const or none")
+	f.IntVar(&s.steps, "steps", 0, "diffusion: evaluations of the network for a picture; default that of the run")
 }
 
 // samplingFamilies are the families that have flags of their own.
@@ -69,6 +76,9 @@ func (s *samplingFlags) style(m *trainers.StyleSampler) error {
 	if err := finite("trunc", s.trunc); err != nil {
 		return err
 	}
+	if s.given("trunc-cutoff") && s.trunc == 1 {
+		return usagef("--trunc-cutoff: it does nothing while --trunc is 1, which is no truncation: give both")
+	}
 	m.Trunc, m.Cutoff = s.trunc, s.cutoff
 	switch s.noise {
 	case "const":
@@ -84,19 +94,28 @@ func (s *samplingFlags) style(m *trainers.StyleSampler) error {
 
 func (s *samplingFlags) diffusion(m *trainers.DenoisingSampler) error {
 	if s.given("sampler") {
+		if s.method != trainers.MethodDDIM && s.method != trainers.MethodDDPM {
+			return usagef("--sampler: got %q vs ddim or ddpm", s.method)
+		}
 		m.Sampling = trainers.Sampling{Method: s.method, Steps: m.Timesteps()}
 		if s.method == trainers.MethodDDIM {
 			m.Sampling.Steps = min(50, m.Timesteps())
 		}
 	}
 	if s.given("steps") {
+		if s.steps < 1 || s.steps > m.Timesteps() {
+			return usagef("--steps: got %d vs 1 to %d", s.steps, m.Timesteps())
+		}
 		m.Sampling.Steps = s.steps
 	}
 	if s.given("eta") {
+		if !(s.eta >= 0 && s.eta <= 1) {
+			return usagef("--eta: got %v vs 0 to 1", s.eta)
+		}
+		if s.eta > 0 && m.Sampling.Method == trainers.MethodDDPM {
+			return usagef("--eta: it is for ddim; ddpm has noise of its own")
+		}
 		m.Sampling.Eta = s.eta
-	}
-	if err := m.Sampling.Validate(m.Timesteps()); err != nil {
-		return &hinted{code: exitUsage, err: err}
 	}
 	return nil
 }

@@ -42,25 +42,28 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
   tigas-train interpolate runs/style --frames 60 --out walk.gif`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
+				return err
+			}
 			f := cmd.Flags()
 			if err := noZero(f, "g-lr", "d-lr", "beta2", "batch", "latent", "style-dim", "map-depth", "channel-base",
 				"channel-max", "mbstd-group"); err != nil {
 				return err
 			}
 			if t.data.demo() {
-				preset(f, "kimg", 30)
+				preset(f, originDemo, "kimg", 30)
 			}
 			demo := t.data.demo() && !f.Changed("cfg")
 			if demo {
-				preset(f, "batch", 8)
-				t.oneThread()
+				preset(f, originDemo, "batch", 8)
+				oneThread(f)
 			}
 			if err := s.preset(f, t.data.Resolution); err != nil {
 				return err
 			}
 			if demo {
 				small := models.DemoStyleConfig(t.data.Resolution)
-				preset(f, "latent", small.Latent, "style-dim", small.StyleDim, "channel-base", small.ChannelBase,
+				preset(f, originDemo, "latent", small.Latent, "style-dim", small.StyleDim, "channel-base", small.ChannelBase,
 					"channel-max", small.ChannelMax, "gamma", 1, "g-lr", 0.01, "d-lr", 0.01, "ema-kimg", 2)
 			}
 			o, err := s.options()
@@ -68,7 +71,8 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
 				return err
 			}
 			return t.train(cmd, family{
-				name: "stylegan", batch: o.Batch, check: o.Validate, config: func(c *runConfig) { c.StyleGAN = &o },
+				name: "stylegan", batch: o.Batch, check: o.Validate, config: func(c *runConfig) { c.StyleGAN = &o }, best: byScore(t.tigas.Weight),
+				fixed: []string{"resolution", "latent", "style-dim", "map-depth", "channel-base", "channel-max"},
 				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
 					o.Term = term
 					return trainers.NewStyleGAN(root, nil, o, d)
@@ -113,7 +117,7 @@ func (s *styleFlags) preset(f *pflag.FlagSet, resolution int) error {
 	if err != nil {
 		return &hinted{code: exitUsage, err: err}
 	}
-	preset(f, "batch", o.Batch, "map-depth", o.Net.MappingLayers, "channel-base", o.Net.ChannelBase, "mbstd-group", o.Net.MbstdGroup,
+	preset(f, "--cfg "+s.cfg, "batch", o.Batch, "map-depth", o.Net.MappingLayers, "channel-base", o.Net.ChannelBase, "mbstd-group", o.Net.MbstdGroup,
 		"pl-weight", o.PLWeight, "mixing", o.Mixing, "g-lr", o.GenLR, "d-lr", o.CriticLR, "ema-kimg", o.EMAKimg, "gamma", o.Gamma)
 	s.o.Net.Resolution, s.o.EMARamp, s.o.PLShrink = resolution, o.EMARamp, o.PLShrink
 	return nil

@@ -22,6 +22,7 @@ type training struct {
 	run   trainers.RunOptions
 	data  dataFlags
 	tigas tigasFlags
+	keep  keepFlags
 	sys   systemFlags
 	out   string
 }
@@ -30,6 +31,8 @@ type training struct {
 type family struct {
 	name  string // of the command
 	batch int
+	fixed []string // flags without which it would be another network
+	best  string   // value of the log by which the best snapshot is chosen, see [trainers.RunOptions]; "": none
 	// check tells what is wrong with the options, before data and detector are opened.
 	check func() error
 	// build makes the networks.
@@ -53,29 +56,15 @@ func (t *training) registerRun(f *pflag.FlagSet, batch *int, weight float64) {
 	f.Int64Var(&t.run.Seed, "seed", 0, "seed of everything random; the same seed, machine and threads give the same run")
 	f.StringVar(&t.out, "out", "", "run folder (default the next number in runs/)")
 	f.Float64Var(&t.run.TickKimg, "tick", 0, "distance of log lines in thousands of images (default a 50th of the run, at most 4)")
-	f.Float64Var(&t.run.SnapKimg, "snap", 0, "distance of sample pictures and snapshots in thousands of images (default an 8th of the run, at most 200)")
+	f.Float64Var(&t.run.SnapKimg, "snap", 0, "distance of sample pictures, and of snapshots, in thousands of images (default an 8th of the run, at most 200)")
 	f.IntVar(&t.run.Grid, "grid", 8, "pictures along each side of the sample grid")
+	t.keep.register(f, &t.run)
 	t.sys.register(f)
-}
-
-// preset sets flags that the command line leaves alone, given as names with values.
-func preset(f *pflag.FlagSet, values ...any) {
-	for i := 0; i < len(values); i += 2 {
-		if l := f.Lookup(values[i].(string)); !l.Changed {
-			if err := l.Value.Set(fmt.Sprint(values[i+1])); err != nil {
-				panic(err) // a mistake in this program
-			}
-		}
-	}
 }
 
 // oneThread lets a network this small compute on one thread where none were asked for: its operations lose more to waking
 // a second one than it gives.
-func (t *training) oneThread() {
-	if t.sys.Threads == 0 {
-		t.sys.Threads = 1
-	}
-}
+func oneThread(f *pflag.FlagSet) { preset(f, originDemo, "threads", 1) }
 
 // train opens the data and the detector, builds the networks, makes the run folder and trains.
 func (t *training) train(cmd *cobra.Command, f family) error {
@@ -85,7 +74,7 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if err != nil {
 		return err
 	}
-	if err = noZero(cmd.Flags(), "kimg", "tick", "snap"); err != nil {
+	if err = noZero(cmd.Flags(), "kimg", "tick", "snap", "snapshot-kimg"); err != nil {
 		return err
 	}
 	if err = t.tigas.validate(); err != nil {
@@ -94,8 +83,21 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if err = checkRun(t.run); err != nil {
 		return err
 	}
+	if err = t.keep.validate(); err != nil {
+		return err
+	}
 	if err = f.check(); err != nil {
 		return (&hinted{code: exitUsage, err: err}).withHint("see %s --help", cmd.CommandPath())
+	}
+	flags := flagValues(cmd.Flags())
+	changes, err := t.keep.changes(flags, f.fixed)
+	if err != nil {
+		return err
+	}
+	if t.keep.complete(t.run.Kimg) {
+		console.Message("resume    %s is complete: --kimg makes it longer", t.keep.run.Dir)
+		fmt.Fprintln(stdout, t.keep.run.Dir)
+		return nil
 	}
 	root := torch.NewScope()
 	defer root.Close()
@@ -119,11 +121,19 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if err != nil {
 		return &hinted{code: exitUsage, err: err}
 	}
-	run, err := createRun(t.out, f.name+"-"+set.Name())
+	if err = t.keep.transferred(console, root, net, device); err != nil {
+		return err
+	}
+	run, err := t.keep.open(console, t.out, f.name+"-"+set.Name())
 	if err != nil {
 		return err
 	}
+	defer run.Unlock()
 	r := t.run
+	r.Keep, r.Best = t.keep.retention(f.best)
+	if t.keep.from.File != "" {
+		r.Resume = run.Path(t.keep.from)
+	}
 	r.Device, r.Loader, r.Out, r.Console = device, loader, run, console
 	cfg := runConfig{
 		Command: f.name, Version: programVersion(), Run: r, Data: t.data,
@@ -131,11 +141,25 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		System: systemConfig{Device: device.String(), Threads: torch.NumThreads(), LibTorch: torch.Version()},
 	}
 	f.config(&cfg)
+	cfg.Flags = flags
 	if detector != nil {
 		cfg.TIGAS.SHA256 = detector.SHA256
 	}
-	if err = run.WriteConfig(cfg); err != nil {
-		return coded(exitOutput, err)
+	if was := t.keep.was; r.Resume != "" {
+		if was.TIGAS.SHA256 != cfg.TIGAS.SHA256 {
+			changes = append(changes, fmt.Sprintf("detector %.12s -> %.12s", was.TIGAS.SHA256, cfg.TIGAS.SHA256))
+		}
+		if was.Version != cfg.Version || was.System.LibTorch != cfg.System.LibTorch {
+			changes = append(changes, fmt.Sprintf("version %s, libtorch %s -> %s, %s", was.Version, was.System.LibTorch, cfg.Version, cfg.System.LibTorch))
+		}
+		for _, c := range changes {
+			console.Message("changed   %s", c)
+		}
+	}
+	if r.Resume == "" || len(changes) > 0 {
+		if err = run.WriteConfig(cfg); err != nil {
+			return coded(exitOutput, err)
+		}
 	}
 	inSnapshot, err := json.Marshal(cfg)
 	if err != nil {
@@ -154,11 +178,21 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	} else if t.tigas.Model != "" {
 		console.Warn("--tigas-model with --tigas-weight 0: the detector is not used")
 	}
+	ctx, cancel := t.keep.limit(ctx)
+	defer cancel()
 	if err = trainers.Run(ctx, net, r); err != nil {
 		return runError(err)
 	}
 	fmt.Fprintln(stdout, run.Dir)
 	return nil
+}
+
+// byScore is how the best snapshot is chosen of a family without a loss that means something: the mean score, where there is a detector.
+func byScore(weight float64) string {
+	if weight == 0 {
+		return ""
+	}
+	return "-score"
 }
 
 func runError(err error) error {

@@ -32,14 +32,17 @@ which two cores finish in nine minutes.`,
   tigas-train reconstruct runs/vae face.png --out both.png`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
+				return err
+			}
 			f := cmd.Flags()
 			if err := noZero(f, "beta2"); err != nil {
 				return err
 			}
 			if t.data.demo() {
-				preset(f, "latent", 64, "kimg", 80)
+				preset(f, originDemo, "latent", 64, "kimg", 80)
 				if v.Width <= 32 {
-					t.oneThread()
+					oneThread(f)
 				}
 			}
 			if err := stepsToKimg(f, steps, v.Batch, &t.run.Kimg); err != nil {
@@ -54,7 +57,8 @@ which two cores finish in nine minutes.`,
 			}
 			v.Resolution = t.data.Resolution
 			return t.train(cmd, family{
-				name: "vae", batch: v.Batch, check: v.Validate, config: func(c *runConfig) { c.VAE = &v },
+				name: "vae", batch: v.Batch, check: v.Validate, config: func(c *runConfig) { c.VAE = &v }, best: "mse",
+				fixed: []string{"resolution", "latent", "width"},
 				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
 					v.Term = term
 					return trainers.NewVAE(root, nil, v, d)

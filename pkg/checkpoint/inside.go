@@ -15,8 +15,11 @@ func (r *Run) Inside(path string) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	at := path
-	if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
-		at = filepath.Dir(at) // a new file is where its folder is
+	for at != r.Dir {
+		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		at = filepath.Dir(at) // what is not there yet is where its folder is
 	}
 	real, err := filepath.EvalSymlinks(at)
 	if to, e := os.Readlink(at); e == nil && errors.Is(err, fs.ErrNotExist) {

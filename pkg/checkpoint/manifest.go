@@ -22,6 +22,9 @@ type Snapshot struct {
 	SHA256  string   `json:"sha256"`
 	Measure *float64 `json:"measure,omitempty"` // what the best one is chosen by; lower is better
 	Keep    bool     `json:"keep,omitempty"`    // it stays for good
+	// Doubtful is one that was written while updates were left out: to continue an interrupted run, but not to return to
+	// from a divergence, and in place of no other.
+	Doubtful bool `json:"doubtful,omitempty"`
 }
 
 // Retention says which snapshots stay. The newest one always does.
@@ -116,26 +119,35 @@ func (k Retention) add(l []Snapshot, s Snapshot) []Snapshot {
 	at, _ := slices.BinarySearchFunc(l, s.Images, func(o Snapshot, images int64) int { return int(o.Images - images) })
 	if k.Every > 0 && s.Images > 0 {
 		period := func(images int64) int64 { return int64(float64(images) / (1000 * k.Every)) }
-		s.Keep = at > 0 && period(s.Images) > period(l[at-1].Images)
+		s.Keep = at > 0 && !s.Doubtful && period(s.Images) > period(l[at-1].Images)
 	}
 	return slices.Insert(l, at, s)
 }
 
 // divide says which snapshots stay and which go.
 func (k Retention) divide(l []Snapshot) (stay, gone []Snapshot) {
+	good := 0 // from here on
+	for _, s := range l {
+		if !s.Doubtful {
+			good++
+		}
+	}
 	best := -1
 	if k.Best {
 		for i, s := range l {
-			if s.Measure != nil && (best < 0 || *s.Measure < *l[best].Measure) {
+			if s.Measure != nil && !s.Doubtful && (best < 0 || *s.Measure < *l[best].Measure) {
 				best = i
 			}
 		}
 	}
 	for i, s := range l {
-		if k.Last == 0 || i >= len(l)-max(1, k.Last) || s.Keep || i == best {
+		if k.Last == 0 || i == len(l)-1 || !s.Doubtful && good <= max(1, k.Last) || s.Keep || i == best {
 			stay = append(stay, s)
 		} else {
 			gone = append(gone, s)
+		}
+		if !s.Doubtful {
+			good--
 		}
 	}
 	return stay, gone

@@ -75,39 +75,58 @@ func (c *counter) Write(p []byte) (int, error) {
 // file than the one that was written.
 func (r *Run) Verify(s Snapshot) error {
 	path := r.Path(s)
-	if err := r.Inside(path); err != nil {
-		return err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if info.Size() != s.Bytes {
 		return fmt.Errorf("checkpoint: %s is %w: got %d bytes vs %d in the manifest", path, ErrDamaged, info.Size(), s.Bytes)
 	}
-	hash := sha256.New()
-	if _, err := io.Copy(hash, f); err != nil {
-		return fmt.Errorf("checkpoint: %s: %w", path, err)
+	got, _, err := r.hash(s)
+	if err == nil && got != s.SHA256 {
+		err = fmt.Errorf("checkpoint: %s is %w: its SHA-256 is %s vs %s in the manifest", path, ErrDamaged, got[:12], s.SHA256[:min(12, len(s.SHA256))])
 	}
-	if got := hex.EncodeToString(hash.Sum(nil)); got != s.SHA256 {
-		return fmt.Errorf("checkpoint: %s is %w: its SHA-256 is %s vs %s in the manifest", path, ErrDamaged, got[:12], s.SHA256[:min(12, len(s.SHA256))])
+	return err
+}
+
+// hash reads a snapshot and returns its SHA-256 and size.
+func (r *Run) hash(s Snapshot) (sum string, size int64, err error) {
+	path := r.Path(s)
+	if err := r.Inside(path); err != nil {
+		return "", 0, err
 	}
-	return nil
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if size, err = io.Copy(h, f); err != nil {
+		return "", 0, fmt.Errorf("checkpoint: %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
 // Newest returns the newest snapshot that is what was written, and why those after it are not. It returns an error when there is
 // none.
 func (r *Run) Newest() (s Snapshot, damaged []error, err error) {
+	return r.newest(func(Snapshot) bool { return true })
+}
+
+// NewestGood is Newest without those that are doubtful.
+func (r *Run) NewestGood() (s Snapshot, damaged []error, err error) {
+	return r.newest(func(s Snapshot) bool { return !s.Doubtful })
+}
+
+func (r *Run) newest(want func(Snapshot) bool) (s Snapshot, damaged []error, err error) {
 	l, err := r.Snapshots()
 	if err != nil {
 		return s, nil, err
 	}
 	for _, s := range slices.Backward(l) {
+		if !want(s) {
+			continue
+		}
 		if err := r.Verify(s); err != nil {
 			damaged = append(damaged, err)
 			continue
@@ -157,4 +176,32 @@ func (r *Run) Rewind(s Snapshot) (int, error) {
 		}
 	}
 	return len(l) - i, nil
+}
+
+// Rescan makes a new manifest of the files in snapshots/, for one that is damaged: it looks at their headers, so that what
+// follows these is taken as it is. It returns the snapshots, oldest first.
+func (r *Run) Rescan() ([]Snapshot, error) {
+	files, err := filepath.Glob(filepath.Join(escapeGlob(r.Dir), "snapshots", "network-snapshot-*.safetensors"))
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	var l []Snapshot
+	for _, path := range files {
+		s := Snapshot{File: filepath.Base(path)}
+		meta, err := Metadata(path)
+		if err != nil {
+			continue
+		}
+		if _, err := fmt.Sscan(meta["step"], &s.Step); err != nil {
+			continue
+		}
+		if _, err := fmt.Sscan(meta["images"], &s.Images); err != nil {
+			continue
+		}
+		if s.SHA256, s.Bytes, err = r.hash(s); err != nil {
+			return nil, err
+		}
+		l = Retention{}.add(l, s)
+	}
+	return l, r.writeManifest(l)
 }

@@ -59,6 +59,29 @@ func TestRetention(t *testing.T) {
 	require.Equal(t, []int64{0, 1, 2, 3}, images(t, r), "all")
 }
 
+// Snapshots of a run that is in trouble take the place of no good one, and are not what it returns to.
+func TestDoubtfulSnapshots(t *testing.T) {
+	r, save := newRun(t)
+	k := checkpoint.Retention{Last: 2}
+	for i := range int64(3) {
+		require.NoError(t, save(1000*i, 0, k))
+	}
+	s := torch.NewScope()
+	defer s.Close()
+	for i := int64(3); i < 8; i++ {
+		require.NoError(t, r.Save(checkpoint.Snapshot{Images: 1000 * i, Doubtful: true}, maps.All(map[string]*torch.Tensor{"w": s.Scalar(1)}), nil, k))
+	}
+	require.Equal(t, []int64{1000, 2000, 7000}, images(t, r))
+	newest, _, err := r.Newest()
+	require.NoError(t, err)
+	require.EqualValues(t, 7000, newest.Images)
+	good, _, err := r.NewestGood()
+	require.NoError(t, err)
+	require.EqualValues(t, 2000, good.Images)
+	require.NoError(t, save(8000, 0, k))
+	require.Equal(t, []int64{2000, 8000}, images(t, r))
+}
+
 // A damaged snapshot is named, and the one before it is the newest.
 func TestDamagedSnapshots(t *testing.T) {
 	for name, damage := range map[string]func(path string, data []byte) error{

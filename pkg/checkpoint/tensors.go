@@ -80,3 +80,13 @@ func LoadSome(s *torch.Scope, path string, d torch.Device, want func(name string
 	}
 	return out, f.Metadata(), nil
 }
+
+// Metadata reads the header of a safetensors file.
+func Metadata(path string) (map[string]string, error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Metadata(), nil
+}

@@ -111,12 +111,7 @@ func (a *Animation) fits(size image.Point) error {
 // blocks between head and trailer are kept: without a global palette the head is gifHead bytes, and the trailer is one.
 func (a *Animation) add(img *image.RGBA) error {
 	const gifHead = 13 // signature, width, height, flags, background, aspect
-	p := image.NewPaletted(img.Rect, choosePalette(img))
-	if a.o.Scale == 1 {
-		draw.FloydSteinberg.Draw(p, p.Rect, img, image.Point{})
-	} else {
-		draw.Draw(p, p.Rect, img, image.Point{}, draw.Src)
-	}
+	p := quantise(img, a.o.Scale == 1)
 	var file bytes.Buffer
 	one := gif.GIF{Image: []*image.Paletted{magnify(p, a.o.Scale)}, Delay: []int{a.delay(a.frames)}}
 	if err := gif.EncodeAll(&file, &one); err != nil {
@@ -127,6 +122,41 @@ func (a *Animation) add(img *image.RGBA) error {
 	a.size = img.Rect.Size()
 	a.frames++
 	return nil
+}
+
+// quantise gives each pixel the nearest of the 256 colours that fit the picture best. With dither its error goes on to the
+// right and below (Floyd and Steinberg); errors are in 1/256 of a level. That is what image/draw does, which looks at
+// all colours for each pixel.
+func quantise(img *image.RGBA, dither bool) *image.Paletted {
+	p := image.NewPaletted(img.Rect, choosePalette(img))
+	f := newColourFinder(p.Palette)
+	w := img.Rect.Dx()
+	here, below := make([][3]int32, w+2), make([][3]int32, w+2) // with a place at either end
+	for y := range img.Rect.Dy() {
+		for x := range w {
+			from := img.Pix[y*img.Stride+4*x:]
+			var v, c [3]int32
+			for a := range v {
+				v[a] = max(0, min(255<<8, int32(from[a])<<8+here[x+1][a]/16))
+				c[a] = (v[a] + 128) >> 8
+			}
+			k := f.nearest(c)
+			p.Pix[y*p.Stride+x] = k
+			if !dither {
+				continue
+			}
+			for a, to := range f.palette[k] {
+				e := v[a] - to<<8
+				here[x+2][a] += 7 * e
+				below[x][a] += 3 * e
+				below[x+1][a] += 5 * e
+				below[x+2][a] += e
+			}
+		}
+		here, below = below, here
+		clear(below)
+	}
+	return p
 }
 
 // delay is how long frame i is shown, in hundredths of a second. Frame i+1 begins at the hundredth that is nearest to

@@ -1,13 +1,17 @@
 package monitor
 
 import (
+	"bytes"
 	"errors"
 	"image"
 	"image/color"
 	"image/png"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -46,6 +50,80 @@ func TestGridPixelsAreExact(t *testing.T) {
 				t.Fatalf("pixel %d,%d: got %v, want %v", x, y, got, want)
 			}
 		}
+	}
+}
+
+// Pictures that come in parts make the file that they make at once. A canvas for more of them is cut off below.
+func TestCanvas(t *testing.T) {
+	dir := t.TempDir()
+	for _, g := range []struct{ room, n, part, h, w, columns int }{{5, 5, 2, 3, 256, 2}, {7, 7, 7, 8, 8, 0}, {9, 4, 3, 8, 5, 2}, {64, 64, 10, 32, 32, 0}} {
+		pix := pictures(g.n, g.h, g.w)
+		want, got := filepath.Join(dir, "want.png"), filepath.Join(dir, "got.png")
+		if err := WriteGrid(want, pix, g.n, g.h, g.w, g.columns); err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewCanvas(g.room, g.h, g.w, g.columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for part := range slices.Chunk(pix, g.part*3*g.h*g.w) {
+			c.Add(part)
+		}
+		if err = c.Write(got); err != nil {
+			t.Fatal(err)
+		}
+		a, err := os.ReadFile(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("%v: got another file", g)
+		}
+	}
+	c, err := NewCanvas(1, 8, 8, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Add(pictures(1, 8, 8))
+	if err = c.Write(filepath.Join(dir, "none", "a.png")); err == nil {
+		t.Error("written into a folder that is not there")
+	}
+}
+
+// A grid takes four bytes a pixel, and its file little more on the way to the disk; one that is too large takes nothing.
+func TestCanvasMemory(t *testing.T) {
+	const n, side = 4, 512
+	pix := make([]byte, 3*side*side)
+	noise := rand.NewChaCha8([32]byte{}) // hard to compress
+	path := filepath.Join(t.TempDir(), "grid.png")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c, err := NewCanvas(n, side, side, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		noise.Read(pix)
+		c.Add(pix)
+	}
+	if err = c.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	most := uint64(4*len(pix)/3*n) * 3 / 2
+	if got := after.TotalAlloc - before.TotalAlloc; got > most {
+		t.Errorf("took %d bytes vs at most %d", got, most)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() < n*side*side {
+		t.Errorf("got %v, %v: the file compresses so well that this test tests nothing", info.Size(), err)
+	}
+	const want = "monitor: grid of 4032 pictures of 256x256: got 268451584 pixels vs at most 268435456"
+	if _, err := NewCanvas(4032, 256, 256, 0); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"image"
 	"image/png"
-	"io"
 )
 
 // gridKey names the text chunk that says how a grid is laid out, so that its pictures can be taken out again: a score of
@@ -19,22 +17,9 @@ const pngHead = 8 + 12 + 13
 
 // WriteGrid writes [Grid] to a PNG file, under a temporary name first. [GridPictures] reads the pictures back.
 func WriteGrid(path string, pix []byte, n, h, w, columns int) error {
-	var b bytes.Buffer
-	if err := png.Encode(&b, Grid(pix, n, h, w, columns)); err != nil {
-		return fmt.Errorf("monitor: write %s: %w", path, err)
-	}
-	l := layOut(n, h, w, columns)
-	text := fmt.Appendf(nil, "tEXt%s\x00n=%d h=%d w=%d columns=%d", gridKey, n, h, w, l.columns)
-	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(text)-4))
-	chunk = binary.BigEndian.AppendUint32(append(chunk, text...), crc32.ChecksumIEEE(text))
-	return WriteFile(path, func(out io.Writer) error {
-		for _, part := range [][]byte{b.Bytes()[:pngHead], chunk, b.Bytes()[pngHead:]} {
-			if _, err := out.Write(part); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	c := newCanvas(layOut(n, h, w, columns))
+	c.Add(pix[:n*3*h*w])
+	return c.Write(path)
 }
 
 // GridPictures returns the pictures in a grid that [WriteGrid] wrote, at the size that they had, or nil for any other file.

@@ -25,9 +25,9 @@ type colourCount struct {
 // best place (Wu 1991, "Efficient statistical computations for optimal color quantization"), then rounds of k-means. The
 // same picture gives the same palette.
 func choosePalette(img *image.RGBA) color.Palette {
-	all := countColours(img, 8)
+	all := countColours(img, 8, fineColours)
 	if len(all) > fineColours {
-		all = countColours(img, 5)
+		all = countColours(img, 5, math.MaxInt)
 	}
 	if len(all) <= paletteSize {
 		return paletteOf(all)
@@ -62,13 +62,14 @@ func paletteOf(l []colourCount) color.Palette {
 	return p
 }
 
-// countColours counts colours that agree in the upper bits of red, green and blue together, in an order of their own.
-func countColours(img *image.RGBA, bits int) []colourCount {
-	at := map[[3]uint8]int{}
+// countColours counts colours that agree in the upper bits of red, green and blue together, in the order in which they
+// come. It stops when there are more than most.
+func countColours(img *image.RGBA, bits, most int) []colourCount {
+	at := map[uint32]int{}
 	var l []colourCount
-	for i := 0; i < len(img.Pix); i += 4 {
+	for i := 0; i < len(img.Pix) && len(l) <= most; i += 4 {
 		p := img.Pix[i : i+3]
-		key := [3]uint8{p[0] >> (8 - bits), p[1] >> (8 - bits), p[2] >> (8 - bits)}
+		key := (uint32(p[0])<<16 | uint32(p[1])<<8 | uint32(p[2])) & (0x10101 * (0x100 - 1<<(8-bits)))
 		k, ok := at[key]
 		if !ok {
 			k = len(l)
@@ -167,4 +168,59 @@ func moveCentres(centres, all []colourCount) {
 			}
 		}
 	}
+}
+
+// colourFinder finds the nearest colours of a palette. To each cube of 16x16x16 colours belong those of the palette that may
+// be the nearest somewhere in it, a dozen of 256: no other needs to be looked at, and what is found is exact.
+type colourFinder struct {
+	palette [][3]int32
+	near    [1 << 12][]uint8 // made when first needed
+	all     []uint8          // what near is cut from
+}
+
+func newColourFinder(p color.Palette) *colourFinder {
+	f := &colourFinder{}
+	for _, c := range p {
+		c := c.(color.RGBA)
+		f.palette = append(f.palette, [3]int32{int32(c.R), int32(c.G), int32(c.B)})
+	}
+	return f
+}
+
+// nearest returns the index of the nearest colour, of equally near ones the first.
+func (f *colourFinder) nearest(c [3]int32) (best uint8) {
+	cube := c[0]>>4<<8 | c[1]>>4<<4 | c[2]>>4
+	if f.near[cube] == nil {
+		f.near[cube] = f.candidates([3]int32{c[0] &^ 15, c[1] &^ 15, c[2] &^ 15})
+	}
+	least := int32(math.MaxInt32)
+	for _, k := range f.near[cube] {
+		p := &f.palette[k]
+		r, g, b := p[0]-c[0], p[1]-c[1], p[2]-c[2]
+		if d := r*r + g*g + b*b; d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// candidates are the colours of the palette that may be the nearest somewhere in the cube from low on: none is farther from
+// its middle than the one nearest to that and the cube's diagonal together. Distances are doubled, so that the middle is a
+// whole number.
+func (f *colourFinder) candidates(low [3]int32) []uint8 {
+	var d [paletteSize]int32
+	least := int32(math.MaxInt32)
+	for i, p := range f.palette {
+		r, g, b := 2*(p[0]-low[0])-15, 2*(p[1]-low[1])-15, 2*(p[2]-low[2])-15
+		d[i] = r*r + g*g + b*b
+		least = min(least, d[i])
+	}
+	most := math.Sqrt(float64(least)) + 30*math.Sqrt(3)
+	from := len(f.all)
+	for i := range f.palette {
+		if float64(d[i]) <= most*most {
+			f.all = append(f.all, uint8(i))
+		}
+	}
+	return f.all[from:]
 }

@@ -209,7 +209,7 @@ func TestInterruptSavesSnapshot(t *testing.T) {
 	require.Equal(t, g.LatentShape(), loaded.LatentShape())
 	require.True(t, bytes.Equal(Pixels(drawn(t, g, z)), Pixels(drawn(t, loaded, z))), "the loaded generator draws other pictures")
 	require.FileExists(t, run.Sample("reals.png"))
-	require.FileExists(t, run.Sample("fakes000000.png"))
+	require.FileExists(t, run.Sample("fakes000000.000.png"))
 }
 
 func TestOptionsAreChecked(t *testing.T) {

@@ -58,14 +58,14 @@ func (l *loop) guilty() string {
 	return strings.Join(names, ", ") + " are not"
 }
 
-// rollBack returns to the newest snapshot with lower learning rates. It returns cause when that was done too often.
+// rollBack returns to the newest good snapshot with lower learning rates. It returns cause when that was done too often.
 func (l *loop) rollBack(cause error) error {
 	n := l.s.Rollbacks + 1
 	if n > maxRollbacks {
 		return fmt.Errorf("%w; %d returns to a snapshot, each with half the learning rates, did not help: lower them, or look at the data",
 			cause, maxRollbacks)
 	}
-	s, _, err := l.o.Out.Newest()
+	s, _, err := l.o.Out.NewestGood()
 	if err != nil {
 		return fmt.Errorf("%w; and there is no snapshot to return to: %w", cause, err)
 	}

@@ -90,7 +90,7 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	defer l.scope.Close()
 	defer o.Console.Done()
 	l.stats = newStats(l.scope)
-	l.s = state{Skipped: map[string]int{}, NextTick: o.TickKimg, NextPictures: o.SnapKimg, NextSnapshot: o.SaveKimg}
+	l.s = state{Skipped: map[string]int{}, NextTick: o.TickKimg, NextPictures: o.SnapKimg, NextSnapshot: o.SaveKimg, Draw: true}
 	if l.noise, err = l.scope.NewGenerator(o.Device, o.Seed+1); err != nil {
 		return err
 	}
@@ -160,6 +160,7 @@ func (l *loop) train(ctx context.Context) error {
 			return fmt.Errorf("step %d (kimg %.1f): %w", l.s.Step, l.kimg(), err)
 		}
 		l.s.Step++
+		l.s.Draw = false
 		done := l.kimg() >= l.o.Kimg
 		if done || l.s.Tick == 0 || l.kimg() >= l.s.NextTick {
 			l.s.NextTick = l.kimg() + l.o.TickKimg
@@ -167,17 +168,18 @@ func (l *loop) train(ctx context.Context) error {
 				return err
 			}
 		}
+		l.s.Draw = passed(&l.s.NextPictures, l.o.SnapKimg, l.kimg()) || done
+		due := passed(&l.s.NextSnapshot, l.o.SaveKimg, l.kimg()) || done
 		if !done && ctx.Err() != nil {
 			return l.orStop(ctx, ctx.Err())
 		}
-		draw := passed(&l.s.NextPictures, l.o.SnapKimg, l.kimg()) || done
 		// Weights, then pictures: on a disk that is nearly full the weights matter more.
-		if passed(&l.s.NextSnapshot, l.o.SaveKimg, l.kimg()) || done {
+		if due {
 			if err := l.snapshot(done); err != nil {
 				return err
 			}
 		}
-		if draw {
+		if l.s.Draw {
 			if err := l.pictures(ctx); err != nil {
 				return l.orStop(ctx, err)
 			}

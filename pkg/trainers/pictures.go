@@ -20,7 +20,7 @@ func (l *loop) firstPictures(ctx context.Context) error {
 	if err := l.reals(n); err != nil {
 		return err
 	}
-	if _, err := os.Stat(l.picture("fakes")); err == nil {
+	if _, err := os.Stat(l.picture("fakes")); err == nil || !l.s.Draw {
 		return nil
 	}
 	start := time.Now()

@@ -39,6 +39,7 @@ type state struct {
 	NextTick     float64          `json:"next_tick"` // kimg
 	NextPictures float64          `json:"next_pictures"`
 	NextSnapshot float64          `json:"next_snapshot"`
+	Draw         bool             `json:"draw"` // pictures are due at this moment
 	Loader       data.State       `json:"loader"`
 	Pictures     int              `json:"pictures"` // in the data set
 	Skipped      map[string]int   `json:"skipped"`  // updates left out in a row, by network
@@ -96,7 +97,7 @@ func (l *loop) save() error {
 				}
 			}
 		}
-		at := checkpoint.Snapshot{Step: l.s.Step, Images: l.s.Images, Measure: l.s.Measure}
+		at := checkpoint.Snapshot{Step: l.s.Step, Images: l.s.Images, Measure: l.s.Measure, Doubtful: len(l.s.Skipped) > 0}
 		return l.o.Out.Save(at, tensors, map[string]string{
 			formatKey: format, stateKey: string(text), "config": l.o.Config,
 			"step": fmt.Sprint(s.Step), "images": fmt.Sprint(s.Images), // for people who look into the file

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
+)
+
+// keepFlags are the flags about snapshots, and about going on from them.
+type keepFlags struct {
+	resume, transfer string
+	last             int
+	every            float64
+	best             string
+	maxTime          time.Duration
+
+	run  *checkpoint.Run     // that is continued, locked; nil: a new one
+	from checkpoint.Snapshot // in it; without a file: the run had none yet
+	was  runConfig           // its configuration
+}
+
+func (k *keepFlags) register(f *pflag.FlagSet, r *trainers.RunOptions) {
+	f.StringVar(&k.resume, "resume", "", "continue: a run folder, one of its snapshots, latest (the newest run of this command in runs/, or the one in --out), or auto (latest if there is one, else a new run); flags that are not given are those of the run")
+	f.StringVar(&k.transfer, "transfer", "", "begin a new run with the weights of a run's newest snapshot, or of a snapshot file")
+	f.Float64Var(&r.SaveKimg, "snapshot-kimg", 0, "distance of snapshots in thousands of images (default --snap)")
+	f.IntVar(&k.last, "keep", 3, "snapshots that are kept: so many of the newest; 0: all")
+	f.Float64Var(&k.every, "keep-kimg", 0, "and the first one of every so many thousands of images; 0: none")
+	f.StringVar(&k.best, "keep-best", "auto", "and the one with the lowest value of this name in the log, or with - in front the highest; auto: by command; none")
+	f.DurationVar(&k.maxTime, "max-time", 0, "stop after this time with a snapshot and exit code 75, as for a signal: 24h, 90m; 0: never")
+}
+
+func (k *keepFlags) validate() error {
+	if k.last < 0 || k.last > 1<<20 {
+		return usagef("--keep: got %d vs at least 1, or 0 for all", k.last)
+	}
+	if err := finite("keep-kimg", k.every); err != nil {
+		return err
+	}
+	if k.maxTime < 0 {
+		return usagef("--max-time: got %s vs a time such as 24h", k.maxTime)
+	}
+	return nil
+}
+
+// retention is what the flags say. best is the value that the family is usually judged by.
+func (k *keepFlags) retention(best string) (checkpoint.Retention, string) {
+	switch k.best {
+	case "auto":
+	case "none":
+		best = ""
+	default:
+		best = k.best
+	}
+	return checkpoint.Retention{Last: k.last, Every: k.every, Best: best != ""}, best
+}
+
+// limit ends a context after --max-time.
+func (k *keepFlags) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if k.maxTime == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, k.maxTime, fmt.Errorf("--max-time %s is over", k.maxTime))
+}
+
+// begin finds the run that is to be continued, locks it, and gives flags that the command line leaves alone the values that
+// they had. out is --out.
+func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out string) error {
+	if k.resume != "" && k.transfer != "" {
+		return usagef("--resume and --transfer: got both vs one: --resume continues a run, --transfer begins one with weights")
+	}
+	if k.resume == "" {
+		return nil
+	}
+	folder, file, err := k.find(cmd.Name(), out)
+	if err != nil {
+		return err
+	}
+	if folder == "" {
+		console.Message("resume    nothing to continue: a new run")
+		return nil
+	}
+	if k.run, err = checkpoint.Open(folder); err != nil {
+		return coded(exitSnapshot, err)
+	}
+	if err = k.run.Lock(); err != nil {
+		return k.lockError(err)
+	}
+	if err = k.choose(console, file); err != nil || k.from.File == "" {
+		return err
+	}
+	meta, err := checkpoint.Metadata(k.run.Path(k.from))
+	if err != nil {
+		return coded(exitSnapshot, err)
+	}
+	if err = json.Unmarshal([]byte(meta["config"]), &k.was); err != nil {
+		return coded(exitSnapshot, fmt.Errorf("%s has no configuration: %w", k.run.Path(k.from), err))
+	}
+	if k.was.Command != cmd.Name() {
+		return (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is a run of %s", folder, k.was.Command)}).
+			withHint("tigas-train %s --resume %s", k.was.Command, folder)
+	}
+	return k.restore(cmd.Flags())
+}
+
+func (k *keepFlags) lockError(err error) error {
+	if errors.Is(err, checkpoint.ErrLocked) {
+		return (&hinted{code: exitOutput, err: err}).withHint("a run has one process at a time: stop that one, or wait for it")
+	}
+	return coded(exitOutput, err)
+}
+
+// find returns the run folder that --resume means, "" for none, and the snapshot file if it is one.
+func (k *keepFlags) find(command, out string) (folder, file string, err error) {
+	switch k.resume {
+	case "auto", "latest":
+		folder = out
+		if out == "" {
+			folder = newestRun("runs", command)
+		} else if _, err := checkpoint.Open(out); err != nil {
+			folder = ""
+		}
+		if folder == "" && k.resume == "latest" {
+			where := out
+			if where == "" {
+				where = "runs/"
+			}
+			return "", "", (&hinted{code: exitSnapshot, err: fmt.Errorf("--resume latest: there is no run of %s in %s", command, where)}).
+				withHint("--resume auto begins one then")
+		}
+		return folder, "", nil
+	}
+	if out != "" {
+		return "", "", usagef("--out, --resume %s: got both vs one: a run is continued where it is", k.resume)
+	}
+	info, err := os.Stat(k.resume)
+	if err != nil {
+		return "", "", coded(exitSnapshot, err)
+	}
+	if info.IsDir() {
+		return k.resume, "", nil
+	}
+	folder = filepath.Dir(filepath.Dir(k.resume))
+	if _, err := checkpoint.Open(folder); err != nil || filepath.Base(filepath.Dir(k.resume)) != "snapshots" {
+		return "", "", (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is not in the snapshots/ of a run folder", k.resume)}).
+			withHint("--transfer begins a new run with the weights of a single file")
+	}
+	return folder, filepath.Base(k.resume), nil
+}
+
+// newestRun is the run of a command with the highest number in root, "" for none.
+func newestRun(root, command string) string {
+	entries, _ := os.ReadDir(root)
+	for _, e := range slices.Backward(entries) {
+		dir := filepath.Join(root, e.Name())
+		run, err := checkpoint.Open(dir)
+		if err != nil {
+			continue
+		}
+		var c struct{ Command string }
+		if run.ReadConfig(&c) == nil && c.Command == command {
+			return dir
+		}
+	}
+	return ""
+}
+
+// choose takes the snapshot with a name, or the newest one that is what was written. Damaged ones are named.
+func (k *keepFlags) choose(console *monitor.Console, file string) error {
+	all, err := k.run.Snapshots()
+	if err != nil {
+		console.Warn("%s: looking at the files instead", err)
+		if all, err = k.run.Rescan(); err != nil {
+			return coded(exitSnapshot, err)
+		}
+	}
+	if file != "" {
+		i := slices.IndexFunc(all, func(s checkpoint.Snapshot) bool { return s.File == file })
+		if i < 0 {
+			return coded(exitSnapshot, fmt.Errorf("%s is not in the manifest of its folder", file))
+		}
+		k.from = all[i]
+		return coded(exitSnapshot, k.run.Verify(k.from))
+	}
+	if len(all) == 0 {
+		console.Message("resume    %s has no snapshot yet: from the beginning", k.run.Dir)
+		return nil
+	}
+	s, damaged, err := k.run.Newest()
+	for _, d := range damaged {
+		console.Warn("%s: the one before it is taken", d)
+	}
+	k.from = s
+	return coded(exitSnapshot, err)
+}
+
+// notRestored are flags of one command line and not of a run.
+var notRestored = []string{"resume", "transfer", "out", "quiet", "max-time", "help"}
+
+// exclusive are flags of which a command line has one.
+var exclusive = [][2]string{{"kimg", "steps"}}
+
+// restore gives flags that the command line leaves alone the values that they had in the run.
+func (k *keepFlags) restore(f *pflag.FlagSet) error {
+	for name, v := range k.was.Flags {
+		l := f.Lookup(name)
+		if l == nil || l.Changed || slices.Contains(notRestored, name) || replaced(f, name) {
+			continue
+		}
+		value := strings.Trim(v.Value, "[]") // of a list
+		set := l.Value.Set
+		if v.Origin != originDefault {
+			set = func(value string) error { return f.Set(name, value) } // as if it were given: no preset takes it away
+		}
+		if value == "" && l.Value.Type() != "string" {
+			continue // a list without elements
+		}
+		if err := set(value); err != nil {
+			return coded(exitSnapshot, fmt.Errorf("%s: --%s: %w", k.run.Path(k.from), name, err))
+		}
+		annotate(l, v.Origin)
+	}
+	return nil
+}
+
+// replaced tells whether the command line has another flag that stands for this one.
+func replaced(f *pflag.FlagSet, name string) bool {
+	for _, e := range exclusive {
+		for i := range e {
+			if other := f.Lookup(e[1-i]); name == e[i] && other != nil && other.Changed && other.Annotations[originKey] == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// changes lists the flags that differ from the run's, and refuses those that make it another network.
+func (k *keepFlags) changes(now map[string]flagValue, fixed []string) (list []string, err error) {
+	names := []string{}
+	for name, v := range now {
+		was, ok := k.was.Flags[name]
+		if ok && was.Value != v.Value && !slices.Contains(notRestored, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		line := fmt.Sprintf("--%s %s -> %s", name, orEmpty(k.was.Flags[name].Value), orEmpty(now[name].Value))
+		if slices.Contains(fixed, name) {
+			return nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%s cannot go on as another network: %s", k.run.Dir, line)}).
+				withHint("begin a new run, with --transfer for the weights that fit")
+		}
+		list = append(list, line)
+	}
+	return list, nil
+}
+
+func orEmpty(v string) string {
+	if v == "" {
+		return `""`
+	}
+	return v
+}
+
+// open makes the folder of a new run, or takes the one that is continued, and says what it does.
+func (k *keepFlags) open(console *monitor.Console, out, name string) (*checkpoint.Run, error) {
+	if k.run == nil {
+		run, err := createRun(out, name)
+		if err != nil {
+			return nil, err
+		}
+		return run, k.lockError(run.Lock())
+	}
+	if k.from.File == "" {
+		return k.run, nil
+	}
+	n, err := k.run.Rewind(k.from)
+	if err != nil {
+		return nil, coded(exitOutput, err)
+	}
+	if n > 0 {
+		console.Message("resume    %d newer snapshot(s) are in %s now", n, filepath.Join(k.run.Dir, "discarded"))
+	}
+	console.Message("resume    %s from step %d (kimg %.1f), %s", k.run.Dir, k.from.Step, float64(k.from.Images)/1000, k.from.File)
+	return k.run, nil
+}
+
+// transferred puts the weights of --transfer into a family.
+func (k *keepFlags) transferred(console *monitor.Console, root *torch.Scope, f trainers.Family, device torch.Device) error {
+	if k.transfer == "" {
+		return nil
+	}
+	file, err := findSnapshot(k.transfer)
+	if err != nil {
+		return err
+	}
+	return root.Scoped(func(s *torch.Scope) error {
+		tensors, _, err := checkpoint.LoadSome(s, file, device, trainers.IsWeight)
+		if err != nil {
+			return coded(exitSnapshot, err)
+		}
+		n, err := trainers.Transfer(f, tensors)
+		if err != nil {
+			return (&hinted{code: exitSnapshot, err: fmt.Errorf("%s: %w", file, err)}).
+				withHint("the flags of the networks must be those of that run: see its config.json")
+		}
+		console.Message("transfer  %d tensors of %s; %d of its others are not used", n, file, len(tensors)-n)
+		return nil
+	})
+}
+
+// complete tells whether the run has the length that is asked for.
+func (k *keepFlags) complete(kimg float64) bool {
+	return k.run != nil && k.from.Images > 0 && float64(k.from.Images) >= math.Round(kimg*1000)
+}

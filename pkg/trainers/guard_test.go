@@ -1,0 +1,188 @@
+package trainers
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
+)
+
+// A part of a loss that is not finite once is named; its update is left out, counted, and the run goes on.
+func TestGuiltyTermIsNamed(t *testing.T) {
+	terms := map[string][]string{
+		"gan": {"D", "gp", "G"}, "stylegan": {"G", "path_loss", "D", "r1"}, "vae": {"recon", "kl"}, "diffusion": {"mse"},
+	}
+	for name, s := range families() {
+		for _, term := range terms[name] {
+			for _, bad := range []float64{math.NaN(), math.Inf(1)} {
+				t.Run(fmt.Sprintf("%s %s %v", name, term, bad), func(t *testing.T) {
+					var console bytes.Buffer
+					s := s
+					s.dir, s.steps, s.console = filepath.Join(t.TempDir(), "run"), 3, &console
+					done := false
+					s.plant = func(name string, v *torch.Tensor) *torch.Tensor {
+						if name != term || done {
+							return v
+						}
+						done = true
+						return v.MulScalar(bad)
+					}
+					weights, err := s.run(t)
+					require.NoError(t, err)
+					require.True(t, done, "it has no such term")
+					require.Contains(t, console.String(), "("+term+" is not)")
+					require.Contains(t, console.String(), "at step 0")
+					require.NotEmpty(t, weights)
+					for i, line := range timeless(t, s.dir) {
+						if bad, ok := line["nonfinite"]; ok {
+							require.Zero(t, i, "a later mean is spoiled")
+							require.Subset(t, []any{term, "total", "path_length"}, bad)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// After too many updates in a row the run goes back to its last snapshot with half the learning rates, and on from there.
+func TestRollBack(t *testing.T) {
+	s := families()["vae"]
+	var console bytes.Buffer
+	s.dir, s.steps, s.console = filepath.Join(t.TempDir(), "run"), 80, &console
+	planted := 0
+	s.plant = func(name string, v *torch.Tensor) *torch.Tensor {
+		if planted == 0 && countFiles(t, s.dir) < 3 { // two snapshots and the manifest
+			return v
+		}
+		if name == "kl" && planted <= maxSkips {
+			planted++
+			return v.MulScalar(math.NaN())
+		}
+		return v
+	}
+	var rates []float64
+	var steps []int64
+	s.onTick = func(tick monitor.Tick) {
+		steps = append(steps, tick.Step)
+		i := slices.IndexFunc(tick.Values, func(v monitor.Value) bool { return v.Name == "lr_VAE" })
+		rates = append(rates, tick.Values[i].Value)
+	}
+	_, err := s.run(t)
+	require.NoError(t, err)
+	require.Equal(t, maxSkips+1, planted)
+	require.Contains(t, console.String(), "back to step 5 (kimg 0.0) with learning rates times 0.5")
+	require.Equal(t, []float64{1e-3, 5e-4}, []float64{rates[0], rates[len(rates)-1]})
+	require.False(t, slices.IsSorted(steps))
+	back := slices.Index(steps, 55)
+	require.Equal(t, int64(7), steps[back+1], "steps %v", steps)
+	require.EqualValues(t, 80, steps[len(steps)-1])
+}
+
+// A run that diverges again and again ends, with a snapshot that is good.
+func TestDivergedForGood(t *testing.T) {
+	s := families()["vae"]
+	var console bytes.Buffer
+	s.dir, s.steps, s.console = filepath.Join(t.TempDir(), "run"), 1000, &console
+	s.plant = func(name string, v *torch.Tensor) *torch.Tensor {
+		if name == "recon" && countFiles(t, s.dir) > 2 {
+			return v.MulScalar(math.NaN())
+		}
+		return v
+	}
+	_, err := s.run(t)
+	require.ErrorIs(t, err, ErrDiverged)
+	require.ErrorContains(t, err, "3 returns to a snapshot")
+	require.ErrorContains(t, err, "(recon is not)")
+	require.Contains(t, console.String(), "times 0.125")
+	run, err := checkpoint.Open(s.dir)
+	require.NoError(t, err)
+	newest, damaged, err := run.NewestGood()
+	require.NoError(t, err)
+	require.Empty(t, damaged)
+	require.EqualValues(t, 5, newest.Step)
+}
+
+// Weights that are not finite are not written over good ones.
+func TestNaNSnapshotIsNotWritten(t *testing.T) {
+	s := families()["gan"]
+	build := s.family
+	var g *GAN
+	s.family = func(root *torch.Scope, term tigas.Term) (Family, error) {
+		f, err := build(root, term)
+		g = f.(*GAN)
+		return f, err
+	}
+	var console bytes.Buffer
+	s.dir, s.steps, s.console = filepath.Join(t.TempDir(), "run"), 12, &console
+	spoiled := false
+	s.onTick = func(tick monitor.Tick) {
+		if tick.Step >= 6 && !spoiled {
+			spoiled = true
+			// No gradient passes through the average: nothing else would see it.
+			torch.NoGrad(func() { g.ema.Averages()[0].MulScalar_(math.NaN()) })
+		}
+	}
+	_, err := s.run(t)
+	require.NoError(t, err)
+	require.True(t, spoiled)
+	require.Contains(t, console.String(), "G_ema.")
+	require.Contains(t, console.String(), "is not finite: back to step 5")
+}
+
+// A snapshot that cannot be written is said so, tried again, and ends the run at the third time; one that can be written
+// again is as good.
+func TestSnapshotFails(t *testing.T) {
+	for name, until := range map[string]int64{"for a while": 8, "for good": 1000} {
+		t.Run(name, func(t *testing.T) {
+			broken := false
+			s := families()["vae"]
+			var console bytes.Buffer
+			s.dir, s.steps, s.console = filepath.Join(t.TempDir(), "run"), 20, &console
+			manifest := filepath.Join(s.dir, "snapshots", "manifest.json")
+			s.onTick = func(tick monitor.Tick) {
+				switch {
+				case tick.Step == 1:
+					require.NoError(t, os.Rename(manifest, manifest+".away"))
+					require.NoError(t, os.Mkdir(manifest, 0o755))
+					broken = true
+				case broken && tick.Step >= until:
+					require.NoError(t, os.Remove(manifest))
+					require.NoError(t, os.Rename(manifest+".away", manifest))
+					broken = false
+				}
+			}
+			_, err := s.run(t)
+			require.Contains(t, console.String(), "no snapshot: checkpoint: ")
+			if until == 1000 {
+				require.ErrorContains(t, err, "manifest.json")
+				require.NotErrorIs(t, err, ErrDiverged)
+				return
+			}
+			require.NoError(t, err)
+			run, err := checkpoint.Open(s.dir)
+			require.NoError(t, err)
+			newest, _, err := run.Newest()
+			require.NoError(t, err)
+			require.EqualValues(t, 20, newest.Step)
+		})
+	}
+}
+
+// countFiles is the number of files in a run's snapshots/.
+func countFiles(t *testing.T, dir string) int {
+	t.Helper()
+	l, err := os.ReadDir(filepath.Join(dir, "snapshots"))
+	require.NoError(t, err)
+	return len(l)
+}
