@@ -38,6 +38,7 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
   tigas-train sample runs/diffusion --n 64 --sampler ddim --steps 50 --out grid.png`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer t.keep.unlock()
 			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,7 @@ type evaluation struct {
 	Seed     int64    `json:"seed"`
 	Data     string   `json:"data"`
 	Pictures int      `json:"pictures"`
+	Broken   int      `json:"broken,omitempty"` // pictures that cannot be read, others stand in for them
 	Distance float64  `json:"frechet_random_features"`
 	Score    *float64 `json:"score,omitempty"` // mean; of real pictures beside it
 	Real     *float64 `json:"score_real,omitempty"`
@@ -68,6 +70,9 @@ on the same data only. Runs on the demo pictures are compared with demo pictures
 				return err
 			}
 			console := newConsole(cmd.ErrOrStderr(), e.sys.Quiet)
+			if err := e.check(console, args, device); err != nil {
+				return err
+			}
 			for _, path := range args {
 				r, err := e.measure(cmd.Context(), console, path, device)
 				if err != nil {
@@ -104,6 +109,37 @@ func (r evaluation) print(w io.Writer, asJSON bool) error {
 	return err
 }
 
+// enough is how many pictures give a distance that is more than noise: the covariance of the features has FeatureWidth
+// dimensions.
+const enough = 2 * metric.FeatureWidth
+
+// check reads every run before the first one is measured, which takes long.
+func (e *evalCommand) check(console *monitor.Console, paths []string, device torch.Device) error {
+	var families []string
+	for _, path := range paths {
+		err := torch.Scoped(func(s *torch.Scope) error {
+			m, err := loadRun(s, path, device)
+			if err != nil {
+				return err
+			}
+			families = append(families, m.config.Command)
+			if err = e.sampling.set(s, m, e.seed); err != nil {
+				return err
+			}
+			set, err := e.pictures(m.config.Data)
+			if err == nil && min(e.n, set.Len()) < enough {
+				console.Warn("%d samples against %d pictures of %s: below %d the distance says little", e.n, min(e.n, set.Len()), set.Name(), enough)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	slices.Sort(families)
+	return e.sampling.refuse(slices.Compact(families)...)
+}
+
 // evalBatch is how many real pictures are in memory at once.
 const evalBatch = 64
 
@@ -114,7 +150,7 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 	if err != nil {
 		return r, err
 	}
-	if err = e.sampling.apply(root, m, e.seed); err != nil {
+	if err = e.sampling.set(root, m, e.seed); err != nil {
 		return r, err
 	}
 	size := m.size
@@ -162,8 +198,14 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 			break
 		}
 	}
-	err = m.draw(ctx, root, e.n, e.seed, func(_ int, x *torch.Tensor) error {
+	for _, b := range loader.Broken() {
+		console.Warn("%s: picture %d is left out: %v", set.Name(), b.Index, b.Err)
+		r.Broken++
+	}
+	show := progress(console, "drawing", e.n)
+	err = m.draw(ctx, root, e.n, e.seed, func(first int, x *torch.Tensor) error {
 		fake.add(x, features, detector)
+		show(first + int(x.Size(0)))
 		return nil
 	})
 	if err != nil {

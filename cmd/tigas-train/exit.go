@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
@@ -69,6 +70,7 @@ func hintFor(err error) string {
 
 func exitCode(err error) int {
 	var h *hinted
+	var output *trainers.OutputError
 	switch {
 	case errors.Is(err, torch.ErrOutOfMemory):
 		return exitMemory
@@ -76,8 +78,10 @@ func exitCode(err error) int {
 		return exitDiverged
 	case errors.Is(err, trainers.ErrInterrupted):
 		return exitInterrupt
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, syscall.ENOSPC), errors.As(err, &output):
 		return exitOutput
+	case errors.Is(err, trainers.ErrMismatch), errors.Is(err, checkpoint.ErrDamaged):
+		return exitSnapshot
 	case errors.As(err, &h):
 		return h.code
 	case errors.Is(err, fs.ErrPermission):

@@ -26,6 +26,7 @@ demo pictures, with the detector that is part of the program; the defaults are t
   tigas-train gan --loss tigas-only --tigas-weight 1`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer t.keep.unlock()
 			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
 				return err
 			}

@@ -117,6 +117,13 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 	return k.restore(cmd.Flags())
 }
 
+// unlock lets other processes have the run.
+func (k *keepFlags) unlock() {
+	if k.run != nil {
+		k.run.Unlock()
+	}
+}
+
 func (k *keepFlags) lockError(err error) error {
 	if errors.Is(err, checkpoint.ErrLocked) {
 		return (&hinted{code: exitOutput, err: err}).withHint("a run has one process at a time: stop that one, or wait for it")
@@ -198,7 +205,7 @@ func (k *keepFlags) choose(console *monitor.Console, file string) error {
 	}
 	if len(all) == 0 {
 		console.Message("resume    %s has no snapshot yet: from the beginning", k.run.Dir)
-		return nil
+		return coded(exitOutput, k.run.Restart())
 	}
 	s, damaged, err := k.run.Newest()
 	for _, d := range damaged {
@@ -280,11 +287,11 @@ func orEmpty(v string) string {
 // open makes the folder of a new run, or takes the one that is continued, and says what it does.
 func (k *keepFlags) open(console *monitor.Console, out, name string) (*checkpoint.Run, error) {
 	if k.run == nil {
-		run, err := createRun(out, name)
-		if err != nil {
+		var err error
+		if k.run, err = createRun(out, name); err != nil {
 			return nil, err
 		}
-		return run, k.lockError(run.Lock())
+		return k.run, k.lockError(k.run.Lock())
 	}
 	if k.from.File == "" {
 		return k.run, nil

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -47,26 +49,36 @@ var samplingFamilies = []struct {
 }
 
 // apply sets a model up, and refuses flags of another family.
-func (s *samplingFlags) apply(root *torch.Scope, run *loadedRun, seed int64) (err error) {
+func (s *samplingFlags) apply(root *torch.Scope, run *loadedRun, seed int64) error {
+	if err := s.refuse(run.config.Command); err != nil {
+		return err
+	}
+	return s.set(root, run, seed)
+}
+
+// refuse returns an error when a flag is given that none of the families has.
+func (s *samplingFlags) refuse(families ...string) error {
+	for _, f := range samplingFamilies {
+		for _, flag := range f.flags {
+			if !slices.Contains(families, f.name) && s.given(flag) {
+				return &hinted{code: exitUsage, err: fmt.Errorf("--%s: it is for runs of %s, and this is one of %s", flag, f.name, strings.Join(families, ", "))}
+			}
+		}
+	}
+	return nil
+}
+
+// set sets a model up with the flags that its family has.
+func (s *samplingFlags) set(root *torch.Scope, run *loadedRun, seed int64) (err error) {
 	seed++ // not that of the latents
-	family := ""
 	switch m := run.model.(type) {
 	case *trainers.StyleSampler:
-		family = "stylegan"
 		if m.Noise.Generator, err = root.NewGenerator(run.device, seed); err == nil {
 			err = s.style(m)
 		}
 	case *trainers.DenoisingSampler:
-		family = "diffusion"
 		if m.Noise, err = root.NewGenerator(torch.CPU, seed); err == nil {
 			err = s.diffusion(m)
-		}
-	}
-	for _, f := range samplingFamilies {
-		for _, flag := range f.flags {
-			if f.name != family && s.given(flag) {
-				return &hinted{code: exitUsage, err: fmt.Errorf("--%s: it is for runs of %s, and this run is of another family", flag, f.name)}
-			}
 		}
 	}
 	return err

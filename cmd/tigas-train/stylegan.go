@@ -42,6 +42,7 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
   tigas-train interpolate runs/style --frames 60 --out walk.gif`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer t.keep.unlock()
 			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
 				return err
 			}

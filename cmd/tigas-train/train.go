@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -128,7 +129,6 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if err != nil {
 		return err
 	}
-	defer run.Unlock()
 	r := t.run
 	r.Keep, r.Best = t.keep.retention(f.best)
 	if t.keep.from.File != "" {
@@ -181,6 +181,9 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	ctx, cancel := t.keep.limit(ctx)
 	defer cancel()
 	if err = trainers.Run(ctx, net, r); err != nil {
+		if errors.Is(err, trainers.ErrInterrupted) {
+			return (&hinted{code: exitInterrupt, err: err}).withHint("tigas-train %s --resume %s goes on", f.name, run.Dir)
+		}
 		return runError(err)
 	}
 	fmt.Fprintln(stdout, run.Dir)

@@ -32,6 +32,7 @@ which two cores finish in nine minutes.`,
   tigas-train reconstruct runs/vae face.png --out both.png`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer t.keep.unlock()
 			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
 				return err
 			}

@@ -42,6 +42,9 @@ func (r *Run) Lock() error {
 		return fmt.Errorf("checkpoint: %s: %w", path, err)
 	}
 	r.lock = f
+	if err := r.makeFolders(); err != nil {
+		return err
+	}
 	return r.tidy()
 }
 

@@ -30,12 +30,16 @@ func Create(dir string) (*Run, error) {
 	if _, err := os.Stat(r.config()); err == nil {
 		return nil, fmt.Errorf("checkpoint: %s %w", dir, ErrExists)
 	}
+	return r, r.makeFolders()
+}
+
+func (r *Run) makeFolders() error {
 	for _, d := range []string{"samples", "snapshots"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			return nil, fmt.Errorf("checkpoint: %w", err)
+		if err := os.MkdirAll(filepath.Join(r.Dir, d), 0o755); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // CreateNext makes a folder in root with the next free number: root/00007-name.
@@ -81,6 +85,17 @@ func (r *Run) config() string { return filepath.Join(r.Dir, "config.json") }
 
 // Log is the path of log.jsonl.
 func (r *Run) Log() string { return filepath.Join(r.Dir, "log.jsonl") }
+
+// Restart removes the log of a run that begins anew in its folder, because it has no snapshot.
+func (r *Run) Restart() error {
+	if err := r.Inside(r.Log()); err != nil {
+		return err
+	}
+	if err := os.Remove(r.Log()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
 
 // Sample is the path of a picture under samples/.
 func (r *Run) Sample(name string) string { return filepath.Join(r.Dir, "samples", name) }

@@ -76,11 +76,13 @@ func (st *Step) Term(name string, value *torch.Tensor) *torch.Tensor {
 	return value
 }
 
-// reportTerm logs the TIGAS term: before its weight, with it, and the mean score.
+// reportTerm logs the TIGAS term: before its weight, with it, the mean score, and whether it was dropped because it was not
+// finite; then the first three are 0.
 func (st *Step) reportTerm(a tigas.Applied) {
 	st.Report("tigas", a.Raw)
 	st.Report("tigas_loss", a.Loss.Detach())
 	st.Report("score", a.Score)
+	st.Report(droppedTerm, a.Dropped)
 }
 
 // checkTerm sets the range of the images that trainers score, and tries the detector on images of a size.

@@ -18,6 +18,20 @@ import (
 // ErrInterrupted: the context ended; a snapshot was written.
 var ErrInterrupted = errors.New("interrupted")
 
+// OutputError is that of a file of the run folder that could not be written.
+type OutputError struct{ Err error }
+
+func (e *OutputError) Error() string { return e.Err.Error() }
+func (e *OutputError) Unwrap() error { return e.Err }
+
+// output marks an error as one of writing; nil stays nil.
+func output(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &OutputError{err}
+}
+
 // RunOptions are the settings of the loop, the same for every family.
 type RunOptions struct {
 	Kimg     float64 `json:"kimg"`          // length of the run in thousands of real images shown
@@ -103,14 +117,14 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 		return err
 	}
 	if err := o.Out.Inside(o.Out.Log()); err != nil {
-		return err
+		return output(err)
 	}
 	if l.log, err = monitor.OpenJSONLog(o.Out.Log()); err != nil {
-		return err
+		return output(err)
 	}
 	defer func() {
 		if e := l.log.Close(); err == nil {
-			err = e
+			err = output(e)
 		}
 	}()
 	if err := l.begin(); err != nil {
@@ -314,7 +328,7 @@ func (l *loop) endTick() error {
 	if l.o.OnTick != nil {
 		l.o.OnTick(t)
 	}
-	return l.log.Tick(t)
+	return output(l.log.Tick(t))
 }
 
 // feed turns the loader's pushes into pulls with a goroutine. The batch stays valid until the next call.

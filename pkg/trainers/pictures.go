@@ -59,10 +59,10 @@ func (l *loop) reals(n int) error {
 	r := l.o.Loader.Resolution()
 	file := l.o.Out.Sample("reals.png")
 	if err = l.o.Out.Inside(file); err != nil {
-		return err
+		return output(err)
 	}
 	if err = monitor.WriteGrid(file, reals, n, r, r, l.o.Grid); err != nil {
-		return err
+		return output(err)
 	}
 	l.known = torch.FromSlice(l.scope, reals, int64(n), 3, int64(r), int64(r)).Narrow(0, 0, int64(max(1, n/2)))
 	return nil
@@ -93,9 +93,9 @@ func (l *loop) picture(name string) string {
 func (l *loop) grid(name string, x *torch.Tensor) error {
 	file := l.picture(name)
 	if err := l.o.Out.Inside(file); err != nil {
-		return err
+		return output(err)
 	}
-	return monitor.WriteGrid(file, Pixels(x), int(x.Size(0)), int(x.Size(2)), int(x.Size(3)), l.o.Grid)
+	return output(monitor.WriteGrid(file, Pixels(x), int(x.Size(0)), int(x.Size(2)), int(x.Size(3)), l.o.Grid))
 }
 
 // Normalize maps bytes [N, 3, H, W] to float32 in [-1, 1]: x/127.5 - 1.

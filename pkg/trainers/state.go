@@ -68,7 +68,7 @@ func (l *loop) save() error {
 	l.stats.flush()
 	var err error
 	if l.s.LogBytes, err = l.log.Sync(); err != nil {
-		return err
+		return output(err)
 	}
 	l.s.Loader, l.s.Pictures = l.o.Loader.State(), l.o.Loader.Len()
 	l.s.Names, l.s.Means = l.stats.names, l.stats.means
@@ -98,10 +98,10 @@ func (l *loop) save() error {
 			}
 		}
 		at := checkpoint.Snapshot{Step: l.s.Step, Images: l.s.Images, Measure: l.s.Measure, Doubtful: len(l.s.Skipped) > 0}
-		return l.o.Out.Save(at, tensors, map[string]string{
+		return output(l.o.Out.Save(at, tensors, map[string]string{
 			formatKey: format, stateKey: string(text), "config": l.o.Config,
 			"step": fmt.Sprint(s.Step), "images": fmt.Sprint(s.Images), // for people who look into the file
-		}, l.o.Keep)
+		}, l.o.Keep))
 	})
 }
 
