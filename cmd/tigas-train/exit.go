@@ -31,8 +31,8 @@ const exitCodes = `  0  done
   4  out of memory
   5  training diverged (losses or gradients not finite)
   6  snapshot missing, damaged or of another architecture
-  7  output cannot be written
-  75 stopped by a signal, what there is has been kept`
+  7  output cannot be written, or the run folder is in use
+  75 stopped by a signal or --max-time, what there is has been kept`
 
 // hinted is an error with an exit code, and perhaps a second line that says what to do.
 type hinted struct {

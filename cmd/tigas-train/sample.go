@@ -37,7 +37,7 @@ snapshot file, and write them as a grid, or one by one when --out is a folder.`,
 		Example: `  tigas-train sample runs/a --n 64 --seed 1 --out grid.png
   tigas-train sample runs/style --n 64 --trunc 0.7
   tigas-train sample runs/diffusion --n 64 --sampler ddim --steps 50
-  tigas-train sample network-snapshot-000200.safetensors --out grid.png
+  tigas-train sample network-snapshot-000200.064.safetensors --out grid.png
   tigas-train sample runs/a --n 1000 --out pictures/`,
 		Args: oneArg("a run folder or a snapshot"),
 		RunE: func(cmd *cobra.Command, args []string) error {
