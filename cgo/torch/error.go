@@ -16,6 +16,8 @@ var (
 	ErrUnsupported = errors.New("unsupported")
 	// ErrClosed: a tensor or scope was used after its scope was closed.
 	ErrClosed = errors.New("closed")
+	// ErrNondeterministic: an operator has no form that gives the same bits in every run, and [SetDeterministic] is on.
+	ErrNondeterministic = errors.New("not deterministic")
 	// ErrSealed: an operation had no scope to put its result in.
 	ErrSealed = errors.New("sealed")
 )
@@ -26,7 +28,7 @@ type Error struct {
 	Op   string // e.g. "aten::mm", or the name of a Go method
 	Msg  string // what was wrong, with the values that were given
 	Args string // the tensors among the operands, e.g. "float32[2 3] cpu"; "" when there are none
-	Kind error  // ErrOutOfMemory, ErrUnsupported, ErrClosed, ErrSealed or nil
+	Kind error  // one of the above, or nil
 }
 
 func (e *Error) Error() string {
@@ -82,6 +84,8 @@ func wrapError(op string, err error) error {
 		e.Kind = ErrOutOfMemory
 	case ctorch.CodeNotImplemented:
 		e.Kind = ErrUnsupported
+	case ctorch.CodeNondeterministic:
+		e.Kind = ErrNondeterministic
 	}
 	return e
 }

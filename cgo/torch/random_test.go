@@ -1,6 +1,7 @@
 package torch_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -144,7 +145,15 @@ func TestRuntime(t *testing.T) {
 	if err != nil { // deterministic on the CPU
 		t.Error(err)
 	}
+	index := torch.FromSlice(s, []int64{1, 1})
+	put := func() { torch.Call("aten::put_", s.Zeros([]int64{3}), index, s.Ones([]int64{2}), false) }
+	e := panics(t, put)
+	if !errors.Is(e, torch.ErrNondeterministic) {
+		t.Errorf("got kind %v vs %v", e.Kind, torch.ErrNondeterministic)
+	}
+	says(t, e, "torch: put_: the operator put_ has no deterministic form (operands: float32[3] cpu, ")
 	if err := torch.SetDeterministic(false); err != nil {
 		t.Fatal(err)
 	}
+	put()
 }

@@ -107,7 +107,17 @@ func cudnnVersion(v int64) string {
 	return fmt.Sprintf("%d.%d.%d", v/1000, v/100%10, v%100)
 }
 
-// SetDeterministic asks for kernels that give the same bits in every run. Operators that have none then fail.
+// SetDeterministic asks for kernels that give the same bits in every run on the same machine, or stops asking. It is a
+// setting of the whole process, for every thread and device, so programs call it, not libraries.
+//
+// On the CPU nothing changes for the operators of this module's networks: they are deterministic for a given number of
+// threads. On CUDA convolutions, matrix products, indexing and gathering take slower kernels, and operators that have no
+// deterministic one fail with [ErrNondeterministic], which names them. Of those that this module uses they are, by the
+// documentation of torch.use_deterministic_algorithms in 1.13 and 2.6, the gradients of [Tensor.Resize],
+// [Tensor.ReflectionPad2d] and adaptive max-pooling.
+//
+// cuBLAS needs the environment variable CUBLAS_WORKSPACE_CONFIG, which is set to :4096:8 unless it is set: call it before
+// the first operation on CUDA.
 func SetDeterministic(on bool) error { return wrapError("SetDeterministic", ctorch.Deterministic(on)) }
 
 func majorMinor(version string) string {

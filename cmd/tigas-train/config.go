@@ -43,6 +43,9 @@ type systemConfig struct {
 	LibTorch string `json:"libtorch"`
 }
 
+// parse reads a configuration. Keys that this version does not know are those of another one, and no error.
+func (c *runConfig) parse(data []byte) error { return json.Unmarshal(data, c) }
+
 // loadedRun is a model of a finished run, or of one that is still training.
 type loadedRun struct {
 	file   string // the snapshot
@@ -68,7 +71,7 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 		return nil, coded(exitSnapshot, err)
 	}
 	l := &loadedRun{file: file, device: device}
-	if err = json.Unmarshal([]byte(meta["config"]), &l.config); err != nil {
+	if err = l.config.parse([]byte(meta["config"])); err != nil {
 		return nil, coded(exitSnapshot, fmt.Errorf("%s is no snapshot of a run: its header has no configuration", file))
 	}
 	switch c := l.config; {

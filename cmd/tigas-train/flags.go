@@ -59,9 +59,10 @@ func (d dataFlags) open(batch int, seed int64) (*data.Loader, data.Dataset, erro
 
 // systemFlags are the flags about the machine.
 type systemFlags struct {
-	Device  string
-	Threads int
-	Quiet   bool
+	Device        string
+	Threads       int
+	Deterministic bool
+	Quiet         bool
 }
 
 func (s *systemFlags) register(f *pflag.FlagSet) { s.registerMachine(f, true) }
@@ -71,6 +72,9 @@ func (s *systemFlags) registerMachine(f *pflag.FlagSet, device bool) {
 	s.Device = "cpu"
 	if device {
 		f.StringVar(&s.Device, "device", "cpu", "cpu, cuda or cuda:N")
+		f.BoolVar(&s.Deterministic, "deterministic", false, "the same numbers in every run on cuda too, or an error that names "+
+			"an operator of libtorch that cannot: those are in the gradients of the published and the embedded detector "+
+			"(max-pooling), of --arch resnet, --tigas-scales and --tigas-augment")
 	}
 	f.IntVar(&s.Threads, "threads", 0, "threads for one operation (default one for each core)")
 	f.BoolVarP(&s.Quiet, "quiet", "q", false, "print warnings only")
@@ -84,6 +88,11 @@ func (s systemFlags) start() (torch.Device, error) {
 	}
 	if err = torch.CheckVersion(); err != nil {
 		return d, err
+	}
+	if s.Deterministic { // before CUDA starts
+		if err = torch.SetDeterministic(true); err != nil {
+			return d, err
+		}
 	}
 	if err = d.Check(); err != nil {
 		return d, (&hinted{code: exitUsage, err: err}).withHint("tigas-train doctor shows what this machine has")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -107,7 +106,7 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 	if err != nil {
 		return coded(exitSnapshot, err)
 	}
-	if err = json.Unmarshal([]byte(meta["config"]), &k.was); err != nil {
+	if err = k.was.parse([]byte(meta["config"])); err != nil {
 		return coded(exitSnapshot, fmt.Errorf("%s has no configuration: %w", k.run.Path(k.from), err))
 	}
 	if k.was.Command != cmd.Name() {
@@ -331,7 +330,11 @@ func (k *keepFlags) transferred(console *monitor.Console, root *torch.Scope, f t
 	})
 }
 
-// complete tells whether the run has the length that is asked for.
+// complete tells whether the run has the length that is asked for, and the pictures of its end, which come after the snapshot.
 func (k *keepFlags) complete(kimg float64) bool {
-	return k.run != nil && k.from.Images > 0 && float64(k.from.Images) >= math.Round(kimg*1000)
+	if k.run == nil || k.from.Images == 0 || float64(k.from.Images) < math.Round(kimg*1000) {
+		return false
+	}
+	_, err := os.Stat(k.run.Sample("fakes" + checkpoint.Label(k.from.Images) + ".png"))
+	return err == nil
 }

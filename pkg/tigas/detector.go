@@ -44,7 +44,7 @@ func (d *Detector) load(s *torch.Scope, m *jit.Module, o OpenOptions) error {
 		var out any
 		torch.NoGrad(func() { out, err = m.Forward(probes(w, o)[0].image) })
 		if err != nil {
-			return fmt.Errorf("cannot take images [N 3 %d %d]: %s", o.Height, o.Width, unprefix(err))
+			return fmt.Errorf("cannot take images [N 3 %d %d]: %w", o.Height, o.Width, unprefix(err))
 		}
 		d.Output, pick, err = scoreOf(out)
 		return err
@@ -237,11 +237,20 @@ func unprefix(err error) error {
 		for _, mark := range []string{": got ", ": forward: ", ": freeze: ", ": wrap: "} {
 			if _, rest, ok := strings.Cut(s, mark); ok {
 				if mark == ": got " {
-					return fmt.Errorf("got %s", rest)
+					rest = "got " + rest
 				}
-				return fmt.Errorf("%s", rest)
+				return &shorter{rest, err}
 			}
 		}
 	}
 	return err
 }
+
+// shorter is an error with another text.
+type shorter struct {
+	text string
+	err  error
+}
+
+func (e *shorter) Error() string { return e.text }
+func (e *shorter) Unwrap() error { return e.err }

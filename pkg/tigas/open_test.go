@@ -175,3 +175,20 @@ def forward(self, x: Tensor) -> Dict[str, Tensor]:
 	loss, _ := d.Loss(x, LossOptions{Form: Logit})
 	require.InDelta(t, math.Log1p(math.Exp(-(1.7*0.5 - 0.4))), loss.Float64(), 1e-6) // float32
 }
+
+// An operator without a deterministic form, here deep in TorchScript, is named, and what kind of error it is can be asked.
+func TestNondeterministicDetectorIsRefused(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	path := script(t, `
+def forward(self, x: Tensor) -> Tensor:
+    y = torch.put(x, torch.zeros([1]).long(), torch.ones([1]), False)
+    return torch.sigmoid(y.mean([1, 2, 3]))
+`)
+	open(t, s, path)
+	require.NoError(t, torch.SetDeterministic(true))
+	defer func() { require.NoError(t, torch.SetDeterministic(false)) }()
+	_, err := Open(s, path, OpenOptions{Height: 16})
+	require.ErrorIs(t, err, torch.ErrNondeterministic)
+	require.EqualError(t, err, "tigas: detector "+path+": cannot take images [N 3 16 16]: the operator put_ has no deterministic form")
+}

@@ -186,3 +186,39 @@ func countFiles(t *testing.T, dir string) int {
 	require.NoError(t, err)
 	return len(l)
 }
+
+// outOfMemory is a family that runs out of memory in one step.
+type outOfMemory struct {
+	Family
+	at int64
+}
+
+func (o *outOfMemory) Step(st *Step) error {
+	if err := o.Family.Step(st); err != nil || st.Progress.Step != o.at {
+		return err
+	}
+	panic(&torch.Error{Op: "aten::convolution", Msg: "CUDA out of memory. Tried to allocate 2.00 GiB", Kind: torch.ErrOutOfMemory})
+}
+
+// When memory runs out what there is is saved, and the run can go on from it.
+func TestOutOfMemorySaves(t *testing.T) {
+	s := families()["vae"]
+	build := s.family
+	s.dir, s.steps = filepath.Join(t.TempDir(), "run"), 12
+	s.family = func(root *torch.Scope, term tigas.Term) (Family, error) {
+		f, err := build(root, term)
+		return &outOfMemory{f, 7}, err
+	}
+	_, err := s.run(t)
+	require.ErrorIs(t, err, torch.ErrOutOfMemory)
+	require.ErrorContains(t, err, "Tried to allocate 2.00 GiB")
+	require.ErrorContains(t, err, "a snapshot of step 7 (kimg 0.1) is in "+s.dir)
+	s.family, s.resume = build, true
+	_, err = s.run(t)
+	require.NoError(t, err)
+	run, err := checkpoint.Open(s.dir)
+	require.NoError(t, err)
+	newest, _, err := run.Newest()
+	require.NoError(t, err)
+	require.EqualValues(t, 11, newest.Step, "the length is in images, and those of the broken step were shown")
+}

@@ -190,11 +190,8 @@ func (l *loop) load(path string) error {
 		if meta[formatKey] != format {
 			return bad(fmt.Errorf("got the format %q vs %q", meta[formatKey], format))
 		}
-		var s state
-		if err := json.Unmarshal([]byte(meta[stateKey]), &s); err != nil {
-			return bad(err)
-		}
-		if err := s.validate(); err != nil {
+		s, err := parseState([]byte(meta[stateKey]))
+		if err != nil {
 			return bad(err)
 		}
 		weights, states := map[string]*torch.Tensor{}, map[string]map[string]*torch.Tensor{}
@@ -235,6 +232,14 @@ func (l *loop) load(path string) error {
 		l.o.Loader.Restore(s.Loader)
 		return nil
 	})
+}
+
+// parseState reads a state, and refuses one that no run can be in.
+func parseState(data []byte) (s state, err error) {
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, err
+	}
+	return s, s.validate()
 }
 
 func (s *state) validate() error {

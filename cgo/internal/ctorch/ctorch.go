@@ -29,10 +29,11 @@ type Handle int64
 
 // Error codes of the shim.
 const (
-	CodeGeneric        = C.CT_EGENERIC
-	CodeOutOfMemory    = C.CT_EOOM
-	CodeNotImplemented = C.CT_ENOTIMPL
-	CodeArgument       = C.CT_EARG
+	CodeGeneric          = C.CT_EGENERIC
+	CodeOutOfMemory      = C.CT_EOOM
+	CodeNotImplemented   = C.CT_ENOTIMPL
+	CodeArgument         = C.CT_EARG
+	CodeNondeterministic = C.CT_ENONDET
 )
 
 // Error is what a shim function reported.

@@ -19,16 +19,27 @@ inline char *dup(const std::string &s) {
   return p;
 }
 
-// Out-of-memory has no exception type of its own in 1.13, so its text decides.
+inline const char *no_form = " does not have a deterministic implementation";
+
+// Neither out-of-memory (in 1.13) nor a missing deterministic form has an exception type of its own, so the text decides.
 inline int code_of(const std::string &what) {
-  return what.find("out of memory") != std::string::npos || what.find("can't allocate memory") != std::string::npos ||
-                 what.find("bad_alloc") != std::string::npos
-             ? CT_EOOM
-             : CT_EGENERIC;
+  auto has = [&](const char *s) { return what.find(s) != std::string::npos; };
+  if (has("out of memory") || has("can't allocate memory") || has("bad_alloc")) return CT_EOOM;
+  if (has(no_form) || has("is not deterministic because it uses CuBLAS")) return CT_ENONDET;
+  return CT_EGENERIC;
+}
+
+// Names the operator, which may be deep in a backward pass or in TorchScript, in place of advice about Python.
+inline std::string nondeterministic(const std::string &what) {
+  auto end = what.find(no_form);
+  if (end == std::string::npos)
+    return "the operator uses cuBLAS, which is deterministic only with CUBLAS_WORKSPACE_CONFIG=:4096:8 or :16:8";
+  auto begin = what.find_first_not_of(' ', what.find_last_of("\n:", end) + 1); // npos + 1 is 0
+  return "the operator " + what.substr(begin, end - begin) + " has no deterministic form";
 }
 
 inline int fail(int code, const std::string &what, char **msg) {
-  if (msg) *msg = dup(what);
+  if (msg) *msg = dup(code == CT_ENONDET ? nondeterministic(what) : what);
   return code;
 }
 

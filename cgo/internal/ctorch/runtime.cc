@@ -13,11 +13,13 @@
 
 #include <atomic>
 #include <climits>
+#include <cstdlib>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
 #include <mutex>
+#include <stdexcept>
 
 void ct_free(void *p) { std::free(p); }
 
@@ -153,7 +155,11 @@ void ct_generator_free(ct_handle g) { delete reinterpret_cast<at::Generator *>(g
 
 int ct_deterministic(int on, char **msg) {
   CT_GUARD({
-    at::globalContext().setDeterministicAlgorithms(on != 0, false);
+    // cuBLAS reads it when it starts, and libtorch refuses matrix products without it. Whoever set it keeps what he set.
+    if (on && setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0) != 0)
+      throw std::runtime_error("cannot set CUBLAS_WORKSPACE_CONFIG");
+    at::globalContext().setDeterministicAlgorithms(on != 0, /*warn_only=*/false);
     at::globalContext().setDeterministicCuDNN(on != 0);
+    at::globalContext().setBenchmarkCuDNN(false); // which tries the clock for the fastest kernel
   });
 }

@@ -93,7 +93,7 @@ func SetGeneratorState(g, state Handle) error {
 // FreeGenerator releases it.
 func FreeGenerator(g Handle) { C.ct_generator_free(C.ct_handle(g)) }
 
-// Deterministic asks libtorch for deterministic kernels.
+// Deterministic asks libtorch for deterministic kernels, and cuBLAS if it has not started yet.
 func Deterministic(on bool) error {
 	var msg *C.char
 	return failed(C.ct_deterministic(cbool(on), &msg), msg)

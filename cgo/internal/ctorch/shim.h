@@ -17,7 +17,7 @@ extern "C" {
 
 typedef int64_t ct_handle;
 
-enum { CT_OK = 0, CT_EGENERIC = 1, CT_EOOM = 2, CT_ENOTIMPL = 3, CT_EARG = 4 };
+enum { CT_OK = 0, CT_EGENERIC = 1, CT_EOOM = 2, CT_ENOTIMPL = 3, CT_EARG = 4, CT_ENONDET = 5 };
 
 /* ---- values across the border: an argument or a result is one 16-byte record ---- */
 enum {
@@ -104,7 +104,7 @@ int ct_generator_new(int device, int64_t seed, ct_handle *out, char **msg);
 int ct_generator_state(ct_handle g, ct_handle *out, char **msg);
 int ct_generator_set_state(ct_handle g, ct_handle state, char **msg);
 void ct_generator_free(ct_handle g);
-int ct_deterministic(int on, char **msg);
+int ct_deterministic(int on, char **msg); /* operators that have no such form fail with CT_ENONDET */
 
 /* ---- jit.cc ---- */
 int ct_jit_load(const void *data, int64_t n, int device, void **out, char **msg);
