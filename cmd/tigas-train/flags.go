@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -44,6 +45,11 @@ func (d dataFlags) open(batch int, seed int64) (*data.Loader, data.Dataset, erro
 	}
 	if batch < 1 || batch > 1<<16 {
 		return nil, nil, usagef("--batch: got %d vs 1 to 65536", batch)
+	}
+	// The loader has four batches of bytes; the device a good deal more, of which it says so itself. Go ends the process.
+	if need, have := int64(batch)*12*int64(d.Resolution)*int64(d.Resolution), memoryTotal(); have > 0 && need > have/2 {
+		return nil, nil, (&hinted{code: exitMemory, err: fmt.Errorf("--batch %d, --resolution %d: the pictures of four batches take %.1f GB, and this machine has %.1f",
+			batch, d.Resolution, float64(need)/1e9, float64(have)/1e9)}).withHint("lower --batch or --resolution")
 	}
 	if d.Workers < 0 {
 		return nil, nil, usagef("--workers: got %d vs a positive number", d.Workers)

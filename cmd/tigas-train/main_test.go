@@ -77,6 +77,7 @@ func TestBadInput(t *testing.T) {
 		{"unknown flag", []string{"gan", "--wieght", "1"}, exitUsage, "unknown flag: --wieght"},
 		{"argument", []string{"gan", "x"}, exitUsage, "takes no argument"},
 		{"nan weight", []string{"gan", "--tigas-weight", "nan"}, exitUsage, "--tigas-weight: got NaN"},
+		{"batches larger than memory", []string{"vae", "--resolution", "1024", "--batch", "65536", "--tigas-weight", "0"}, exitMemory, "the pictures of four batches take 824.6 GB"},
 		{"negative weight", []string{"gan", "--tigas-weight", "-1"}, exitUsage, "--tigas-weight: got -1"},
 		{"word for a number", []string{"gan", "--batch", "many"}, exitUsage, "--batch"},
 		{"nan for a whole number", []string{"gan", "--batch", "nan"}, exitUsage, `--batch: got "nan" vs a whole number`},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -58,4 +60,73 @@ func flagValues(f *pflag.FlagSet) map[string]flagValue {
 		}
 	})
 	return out
+}
+
+// notRestored are flags of one command line and not of a run.
+var notRestored = []string{"resume", "transfer", "out", "quiet", "max-time", "help"}
+
+// exclusive are flags of which a command line has one.
+var exclusive = [][2]string{{"kimg", "steps"}}
+
+// restore gives flags that the command line leaves alone the values that they had in the run.
+func (k *keepFlags) restore(f *pflag.FlagSet) error {
+	for name, v := range k.was.Flags {
+		l := f.Lookup(name)
+		if l == nil || l.Changed || slices.Contains(notRestored, name) || replaced(f, name) {
+			continue
+		}
+		value := strings.Trim(v.Value, "[]") // of a list
+		set := l.Value.Set
+		if v.Origin != originDefault {
+			set = func(value string) error { return f.Set(name, value) } // as if it were given: no preset takes it away
+		}
+		if value == "" && l.Value.Type() != "string" {
+			continue // a list without elements
+		}
+		if err := set(value); err != nil {
+			return coded(exitSnapshot, fmt.Errorf("%s: --%s: %w", k.run.Path(k.from), name, err))
+		}
+		annotate(l, v.Origin)
+	}
+	return nil
+}
+
+// replaced tells whether the command line has another flag that stands for this one.
+func replaced(f *pflag.FlagSet, name string) bool {
+	for _, e := range exclusive {
+		for i := range e {
+			if other := f.Lookup(e[1-i]); name == e[i] && other != nil && other.Changed && other.Annotations[originKey] == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// changes lists the flags that differ from the run's, and refuses those that make it another network.
+func (k *keepFlags) changes(now map[string]flagValue, fixed []string) (list []string, err error) {
+	names := []string{}
+	for name, v := range now {
+		was, ok := k.was.Flags[name]
+		if ok && was.Value != v.Value && !slices.Contains(notRestored, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		line := fmt.Sprintf("--%s %s -> %s", name, orEmpty(k.was.Flags[name].Value), orEmpty(now[name].Value))
+		if slices.Contains(fixed, name) {
+			return nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%s cannot go on as another network: %s", k.run.Dir, line)}).
+				withHint("begin a new run, with --transfer for the weights that fit")
+		}
+		list = append(list, line)
+	}
+	return list, nil
+}
+
+func orEmpty(v string) string {
+	if v == "" {
+		return `""`
+	}
+	return v
 }
