@@ -62,10 +62,6 @@ func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, e
 	if err != nil {
 		return nil, err
 	}
-	if !strings.EqualFold(filepath.Ext(file), ".safetensors") {
-		return nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is no snapshot: got another file than a .safetensors", file)}).
-			withHint("give a run folder, or a file of its snapshots/")
-	}
 	tensors, meta, err := checkpoint.LoadSome(root, file, device, trainers.IsWeight)
 	if err != nil {
 		return nil, coded(exitSnapshot, err)
@@ -139,6 +135,10 @@ func findSnapshot(path string) (string, error) {
 		return "", coded(exitSnapshot, err)
 	}
 	if !info.IsDir() {
+		if !strings.EqualFold(filepath.Ext(path), ".safetensors") {
+			return "", (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is no snapshot: got another file than a .safetensors", path)}).
+				withHint("give a run folder, or a file of its snapshots/")
+		}
 		return path, nil
 	}
 	run, err := checkpoint.Open(path)

@@ -183,7 +183,7 @@ func (e *evalCommand) measure(ctx context.Context, console *monitor.Console, pat
 			return r, stopped
 		}
 		if err != nil {
-			return r, runError(err)
+			return r, err
 		}
 		n := min(left, b.N)
 		err = root.Scoped(func(s *torch.Scope) error {

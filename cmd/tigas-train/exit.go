@@ -8,6 +8,7 @@ import (
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
@@ -74,12 +75,16 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, torch.ErrOutOfMemory):
 		return exitMemory
+	case errors.Is(err, torch.ErrNondeterministic):
+		return exitUsage
 	case errors.Is(err, trainers.ErrDiverged):
 		return exitDiverged
 	case errors.Is(err, trainers.ErrInterrupted):
 		return exitInterrupt
 	case errors.Is(err, syscall.ENOSPC), errors.As(err, &output):
 		return exitOutput
+	case errors.Is(err, data.ErrNoImages):
+		return exitData
 	case errors.Is(err, trainers.ErrMismatch), errors.Is(err, checkpoint.ErrDamaged):
 		return exitSnapshot
 	case errors.As(err, &h):

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
 
@@ -33,6 +34,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	code := exitCode(err)
+	if errors.Is(err, torch.ErrNondeterministic) {
+		err = fmt.Errorf("--deterministic: %w", err)
+	}
 	fmt.Fprintf(stderr, "tigas-train: error: %s\n", oneLine(err))
 	var hint *hinted
 	if errors.As(err, &hint) && hint.hint != "" {

@@ -250,3 +250,14 @@ func TestVersionDoctorHelp(t *testing.T) {
 	require.Equal(t, exitOK, code)
 	require.Contains(t, stdout, "Exit codes")
 }
+
+// An operator without a deterministic form is named, with the flag.
+func TestDeterministicNamesTheOperator(t *testing.T) {
+	defer func() { require.NoError(t, torch.SetDeterministic(false)) }()
+	// put_ has none, on the CPU either.
+	detector := detectorFile(t, "torch.sigmoid(x.mean([1, 2, 3]).put_(torch.zeros([1]).long(), x.sum().reshape([1]), False))")
+	code, _, stderr := call("gan", "--deterministic", "--kimg", "0.01", "--tigas-model", detector, "--out", filepath.Join(t.TempDir(), "a"))
+	require.Equal(t, exitUsage, code, stderr)
+	require.Contains(t, stderr, "--deterministic: ")
+	require.Contains(t, stderr, "the operator put_ has no deterministic form")
+}

@@ -2,8 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -72,23 +73,24 @@ var exclusive = [][2]string{{"kimg", "steps"}}
 func (k *keepFlags) restore(f *pflag.FlagSet) error {
 	for name, v := range k.was.Flags {
 		l := f.Lookup(name)
-		if l == nil || l.Changed || slices.Contains(notRestored, name) || replaced(f, name) {
+		if l == nil || l.Changed || slices.Contains(notRestored, name) || replaced(f, name) || name == "kimg" && k.bySteps(f) {
 			continue
 		}
-		value := strings.Trim(v.Value, "[]") // of a list
 		set := l.Value.Set
 		if v.Origin != originDefault {
 			set = func(value string) error { return f.Set(name, value) } // as if it were given: no preset takes it away
 		}
-		if value == "" && l.Value.Type() != "string" {
-			continue // a list without elements
-		}
-		if err := set(value); err != nil {
+		if err := set(v.Value); err != nil {
 			return coded(exitSnapshot, fmt.Errorf("%s: --%s: %w", k.run.Path(k.from), name, err))
 		}
 		annotate(l, v.Origin)
 	}
 	return nil
+}
+
+// bySteps tells whether the run's length was given in steps, and still is.
+func (k *keepFlags) bySteps(f *pflag.FlagSet) bool {
+	return f.Lookup("steps") != nil && k.was.Flags["steps"].Origin == originGiven && !replaced(f, "steps")
 }
 
 // replaced tells whether the command line has another flag that stands for this one.
@@ -117,11 +119,22 @@ func (k *keepFlags) changes(now map[string]flagValue, fixed []string) (list []st
 		line := fmt.Sprintf("--%s %s -> %s", name, orEmpty(k.was.Flags[name].Value), orEmpty(now[name].Value))
 		if slices.Contains(fixed, name) {
 			return nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%s cannot go on as another network: %s", k.run.Dir, line)}).
-				withHint("begin a new run, with --transfer for the weights that fit")
+				withHint("begin a new run")
 		}
 		list = append(list, line)
 	}
 	return list, nil
+}
+
+// absolute is the path of a file or folder that is there, whichever folder the run is continued from; other names stay.
+func absolute(path string) string {
+	if _, err := os.Stat(path); path == "" || path == "demo" || err != nil {
+		return path
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 func orEmpty(v string) string {

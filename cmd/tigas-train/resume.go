@@ -78,11 +78,16 @@ func (k *keepFlags) limit(ctx context.Context) (context.Context, context.CancelF
 // begin finds the run that is to be continued, locks it, and gives flags that the command line leaves alone the values that
 // they had. out is --out.
 func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out string) error {
-	if k.resume != "" && k.transfer != "" {
-		return usagef("--resume and --transfer: got both vs one: --resume continues a run, --transfer begins one with weights")
+	for _, name := range []string{"resume", "transfer"} {
+		if l := cmd.Flags().Lookup(name); l.Changed && l.Value.String() == "" {
+			return usagef("--%s: got an empty name", name)
+		}
 	}
 	if k.resume == "" {
 		return nil
+	}
+	if k.transfer != "" && k.resume != "auto" {
+		return usagef("--resume and --transfer: got both vs one: --resume continues a run, --transfer begins one with weights; --resume auto takes both")
 	}
 	folder, file, err := k.find(cmd.Name(), out)
 	if err != nil {
@@ -92,27 +97,53 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 		console.Message("resume    nothing to continue: a new run")
 		return nil
 	}
+	k.transfer = "" // only for a run that begins
 	if k.run, err = checkpoint.Open(folder); err != nil {
 		return coded(exitSnapshot, err)
 	}
 	if err = k.run.Lock(); err != nil {
 		return k.lockError(err)
 	}
-	if err = k.choose(console, file); err != nil || k.from.File == "" {
+	if err = k.choose(console, file); err != nil {
 		return err
 	}
-	meta, err := checkpoint.Metadata(k.run.Path(k.from))
-	if err != nil {
-		return coded(exitSnapshot, err)
-	}
-	if err = k.was.parse([]byte(meta["config"])); err != nil {
-		return coded(exitSnapshot, fmt.Errorf("%s has no configuration: %w", k.run.Path(k.from), err))
+	if err = k.readConfig(file == ""); err != nil {
+		return err
 	}
 	if k.was.Command != cmd.Name() {
 		return (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is a run of %s", folder, k.was.Command)}).
 			withHint("tigas-train %s --resume %s", k.was.Command, folder)
 	}
+	if k.from.File == "" {
+		console.Message("resume    %s has no snapshot yet: from the beginning", k.run.Dir)
+		if err = k.run.Restart(); err != nil {
+			return coded(exitOutput, err)
+		}
+	}
 	return k.restore(cmd.Flags())
+}
+
+// readConfig reads what the run was asked for: config.json, which is the latest, or the header of an earlier snapshot, or of
+// the newest one if config.json cannot be read.
+func (k *keepFlags) readConfig(newest bool) error {
+	err := errors.New("no snapshot")
+	if newest {
+		if err = k.run.ReadConfig(&k.was); err == nil {
+			return nil
+		}
+	}
+	if k.from.File == "" {
+		return coded(exitSnapshot, err)
+	}
+	k.was = runConfig{}
+	meta, err := checkpoint.Metadata(k.run.Path(k.from))
+	if err == nil {
+		err = k.was.parse([]byte(meta["config"]))
+	}
+	if err != nil {
+		return coded(exitSnapshot, fmt.Errorf("%s has no configuration: %w", k.run.Path(k.from), err))
+	}
+	return nil
 }
 
 // unlock lets other processes have the run.
@@ -154,34 +185,44 @@ func (k *keepFlags) find(command, out string) (folder, file string, err error) {
 	}
 	info, err := os.Stat(k.resume)
 	if err != nil {
-		return "", "", coded(exitSnapshot, err)
+		return "", "", (&hinted{code: exitSnapshot, err: fmt.Errorf("--resume: %w", err)}).withHint("give a run folder, or a file of its snapshots/")
 	}
 	if info.IsDir() {
 		return k.resume, "", nil
 	}
-	folder = filepath.Dir(filepath.Dir(k.resume))
-	if _, err := checkpoint.Open(folder); err != nil || filepath.Base(filepath.Dir(k.resume)) != "snapshots" {
+	path, err := filepath.Abs(k.resume)
+	if err != nil {
+		return "", "", coded(exitSnapshot, err)
+	}
+	folder = filepath.Dir(filepath.Dir(path))
+	if _, err := checkpoint.Open(folder); err != nil || filepath.Base(filepath.Dir(path)) != "snapshots" || filepath.Ext(path) != ".safetensors" {
 		return "", "", (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is not in the snapshots/ of a run folder", k.resume)}).
 			withHint("--transfer begins a new run with the weights of a single file")
 	}
 	return folder, filepath.Base(k.resume), nil
 }
 
-// newestRun is the run of a command with the highest number in root, "" for none.
-func newestRun(root, command string) string {
+// newestRun is the run of a command in root that was written last, "" for none.
+func newestRun(root, command string) (newest string) {
 	entries, _ := os.ReadDir(root)
-	for _, e := range slices.Backward(entries) {
+	var last time.Time
+	for _, e := range entries {
 		dir := filepath.Join(root, e.Name())
 		run, err := checkpoint.Open(dir)
 		if err != nil {
 			continue
 		}
 		var c struct{ Command string }
-		if run.ReadConfig(&c) == nil && c.Command == command {
-			return dir
+		if run.ReadConfig(&c) != nil || c.Command != command {
+			continue
+		}
+		for _, name := range []string{"config.json", "snapshots"} {
+			if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.ModTime().Before(last) {
+				newest, last = dir, info.ModTime()
+			}
 		}
 	}
-	return ""
+	return newest
 }
 
 // choose takes the snapshot with a name, or the newest one that is what was written. Damaged ones are named.
@@ -196,18 +237,18 @@ func (k *keepFlags) choose(console *monitor.Console, file string) error {
 	if file != "" {
 		i := slices.IndexFunc(all, func(s checkpoint.Snapshot) bool { return s.File == file })
 		if i < 0 {
-			return coded(exitSnapshot, fmt.Errorf("%s is not in the manifest of its folder", file))
+			return (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is not in the manifest of its folder", file)}).
+				withHint("without %s the files themselves are looked at", filepath.Join(k.run.Dir, "snapshots", "manifest.json"))
 		}
 		k.from = all[i]
 		return coded(exitSnapshot, k.run.Verify(k.from))
 	}
 	if len(all) == 0 {
-		console.Message("resume    %s has no snapshot yet: from the beginning", k.run.Dir)
-		return coded(exitOutput, k.run.Restart())
+		return nil
 	}
 	s, damaged, err := k.run.Newest()
 	for _, d := range damaged {
-		console.Warn("%s: the one before it is taken", d)
+		console.Warn("%s", d)
 	}
 	k.from = s
 	return coded(exitSnapshot, err)
@@ -225,15 +266,17 @@ func (k *keepFlags) open(console *monitor.Console, out, name string) (*checkpoin
 	if k.from.File == "" {
 		return k.run, nil
 	}
+	console.Message("resume    %s from step %d (kimg %.1f), %s", k.run.Dir, k.from.Step, float64(k.from.Images)/1000, k.from.File)
+	return k.run, nil
+}
+
+// rewind puts snapshots after the one that the run goes on from aside.
+func (k *keepFlags) rewind(console *monitor.Console) error {
 	n, err := k.run.Rewind(k.from)
-	if err != nil {
-		return nil, coded(exitOutput, err)
-	}
 	if n > 0 {
 		console.Message("resume    %d newer snapshot(s) are in %s now", n, filepath.Join(k.run.Dir, "discarded"))
 	}
-	console.Message("resume    %s from step %d (kimg %.1f), %s", k.run.Dir, k.from.Step, float64(k.from.Images)/1000, k.from.File)
-	return k.run, nil
+	return coded(exitOutput, err)
 }
 
 // transferred puts the weights of --transfer into a family.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -121,6 +122,67 @@ func TestResumeAuto(t *testing.T) {
 	log, err := os.ReadFile(r.Log())
 	require.NoError(t, err)
 	require.True(t, bytes.HasPrefix(log, []byte(`{"step":1,`)) && bytes.Count(log, []byte(`{"step":1,`)) == 1, "the old log is still there")
+}
+
+// A run that has no snapshot, because its disk was full or it was killed at once, begins anew with its own flags.
+func TestResumeWithoutSnapshot(t *testing.T) {
+	run, _ := shortRun(t, "vae", "--width", "4", "--latent", "16", "--tigas-weight", "0")
+	require.NoError(t, os.RemoveAll(filepath.Join(run, "snapshots")))
+	require.Contains(t, again(t, exitSnapshot, "gan", "--resume", run), "is a run of vae")
+	said := again(t, exitOK, "vae", "--resume", run)
+	require.Contains(t, said, "from the beginning")
+	require.Contains(t, said, "16 latent dimensions")
+	require.Equal(t, flagValue{"16", originGiven}, configOf(t, run).Flags["latent"])
+
+	// One whose manifest is gone has them still.
+	require.NoError(t, os.Remove(filepath.Join(run, "snapshots", "manifest.json")))
+	said = again(t, exitOK, "vae", "--resume", run, "--kimg", "0.08")
+	require.Contains(t, said, "looking at the files instead")
+	require.Contains(t, said, "from step 7 ")
+}
+
+// Steps are restored as steps, lists and names to the last digit and bracket, and paths from wherever one is.
+func TestResumeRestoresExactly(t *testing.T) {
+	t.Chdir(t.TempDir())
+	colours(t, "pics[1]", 3)
+	line := []string{"vae", "--width", "4", "--batch", "8", "--grid", "1", "--threads", "1", "--data", "pics[1]", "--tigas-model", "embedded",
+		"--tigas-scales", "1,0.70710678118", "--steps", "4", "--out", "a"}
+	again(t, exitOK, line...)
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	said := again(t, exitOK, "vae", "--resume", filepath.Join(here, "a"), "--steps", "6")
+	require.Contains(t, said, "changed   --kimg")
+	require.NotContains(t, said, "--data")
+	require.NotContains(t, said, "--tigas-scales")
+	c := configOf(t, filepath.Join(here, "a"))
+	require.Equal(t, []float64{1, 0.70710678118}, c.TIGAS.Flags.Scales)
+	require.Equal(t, filepath.Join(here, "pics[1]"), c.Data.Data)
+	require.Contains(t, again(t, exitOK, "vae", "--resume", filepath.Join(here, "a")), "is complete")
+	require.Contains(t, again(t, exitUsage, "vae", "--snapshot-kimg", "-1"), "--snapshot-kimg: got -1")
+	require.Contains(t, again(t, exitUsage, "vae", "--snapshot-kimg", "nan"), "--snapshot-kimg: got NaN")
+	require.Contains(t, again(t, exitUsage, "vae", "--resume", ""), "--resume: got an empty name")
+	require.Contains(t, again(t, exitUsage, "vae", "--tigas-scales", "1,x"), "numbers with commas between them")
+}
+
+// A resume that fails changes nothing.
+func TestFailedResumeChangesNothing(t *testing.T) {
+	run, _ := shortRun(t, "gan", "--ngf", "4", "--ndf", "4", "--snapshot-kimg", "0.001", "--keep", "0", "--tigas-weight", "0")
+	files := func() (l []string) {
+		require.NoError(t, filepath.WalkDir(run, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && d.Name() != "lock" {
+				data, err := os.ReadFile(path)
+				require.NoError(t, err)
+				l = append(l, path+string(data))
+			}
+			return err
+		}))
+		return l
+	}
+	before := files()
+	said := again(t, exitSnapshot, "gan", "--resume", filepath.Join(run, "snapshots", "network-snapshot-000000.040.safetensors"), "--ema-kimg", "0")
+	require.Contains(t, said, "does not fit")
+	require.True(t, slices.Equal(before, files()))
 }
 
 // Weights alone go into a new run; the data and everything else begin anew.

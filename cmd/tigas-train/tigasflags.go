@@ -35,7 +35,7 @@ func (t *tigasFlags) register(f *pflag.FlagSet, weight float64) {
 	f.Int64Var(&t.Every, "tigas-every", 1, "apply the term on every k-th generator step, k times as strong")
 	f.BoolVar(&t.NoCompensate, "tigas-no-compensate", false, "with --tigas-every: do not multiply by k")
 	f.StringVar(&t.Form, "tigas-form", "linear", "linear: 1-s; log: -log s, stronger while everything looks generated; logit: log on the detector's own logit")
-	f.Float64SliceVar(&t.Scales, "tigas-scales", nil, "score at these scales and average, e.g. 1,0.5; none: at 1")
+	f.Var((*numbers)(&t.Scales), "tigas-scales", "score at these scales and average, e.g. 1,0.5; none: at 1")
 	f.BoolVar(&t.NoAntialias, "tigas-no-antialias", false, "shrink for --tigas-scales by sampling, as torch's interpolate")
 	f.BoolVar(&t.Augment, "tigas-augment", false, "change the images slightly before scoring, so that the detector is harder to fool")
 }

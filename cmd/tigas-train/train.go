@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
-	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
@@ -91,12 +89,17 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		return (&hinted{code: exitUsage, err: err}).withHint("see %s --help", cmd.CommandPath())
 	}
 	flags := flagValues(cmd.Flags())
+	for _, name := range []string{"data", "tigas-model"} {
+		v := flags[name]
+		v.Value = absolute(v.Value)
+		flags[name] = v
+	}
 	changes, err := t.keep.changes(flags, f.fixed)
 	if err != nil {
 		return err
 	}
 	if t.keep.complete(t.run.Kimg) {
-		console.Message("resume    %s is complete: --kimg makes it longer", t.keep.run.Dir)
+		console.Message("resume    %s is complete with %g kimg: a larger --kimg makes it longer", t.keep.run.Dir, float64(t.keep.from.Images)/1000)
 		fmt.Fprintln(stdout, t.keep.run.Dir)
 		return nil
 	}
@@ -149,17 +152,25 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		if was.TIGAS.SHA256 != cfg.TIGAS.SHA256 {
 			changes = append(changes, fmt.Sprintf("detector %.12s -> %.12s", was.TIGAS.SHA256, cfg.TIGAS.SHA256))
 		}
+		if was.System.Threads != cfg.System.Threads || was.System.Device != cfg.System.Device {
+			changes = append(changes, fmt.Sprintf("%s, %d thread(s) -> %s, %d", was.System.Device, was.System.Threads, cfg.System.Device, cfg.System.Threads))
+		}
 		if was.Version != cfg.Version || was.System.LibTorch != cfg.System.LibTorch {
 			changes = append(changes, fmt.Sprintf("version %s, libtorch %s -> %s, %s", was.Version, was.System.LibTorch, cfg.Version, cfg.System.LibTorch))
 		}
 		for _, c := range changes {
 			console.Message("changed   %s", c)
 		}
-	}
-	if r.Resume == "" || len(changes) > 0 {
-		if err = run.WriteConfig(cfg); err != nil {
-			return coded(exitOutput, err)
+		r.OnResume = func() error {
+			if len(changes) > 0 {
+				if err := run.WriteConfig(cfg); err != nil {
+					return coded(exitOutput, err)
+				}
+			}
+			return t.keep.rewind(console)
 		}
+	} else if err = run.WriteConfig(cfg); err != nil {
+		return coded(exitOutput, err)
 	}
 	inSnapshot, err := json.Marshal(cfg)
 	if err != nil {
@@ -184,7 +195,15 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		if errors.Is(err, trainers.ErrInterrupted) {
 			return (&hinted{code: exitInterrupt, err: err}).withHint("tigas-train %s --resume %s goes on", f.name, run.Dir)
 		}
-		return runError(err)
+		if code := exitCode(err); code == exitOutput || code == exitMemory {
+			h := &hinted{code: code, err: err, hint: hintFor(err)}
+			if h.hint != "" {
+				h.hint += "; "
+			}
+			h.hint += fmt.Sprintf("tigas-train %s --resume %s goes on", f.name, run.Dir)
+			return h
+		}
+		return err
 	}
 	fmt.Fprintln(stdout, run.Dir)
 	return nil
@@ -198,21 +217,11 @@ func byScore(weight float64) string {
 	return "-score"
 }
 
-func runError(err error) error {
-	if exitCode(err) != exitInternal {
-		return err
-	}
-	if strings.Contains(err.Error(), data.ErrNoImages.Error()) {
-		return coded(exitData, err)
-	}
-	return err
-}
-
 func checkRun(r trainers.RunOptions) error {
 	for _, f := range []struct {
 		flag   string
 		v, min float64
-	}{{"kimg", r.Kimg, 0.001}, {"tick", r.TickKimg, 0}, {"snap", r.SnapKimg, 0}} {
+	}{{"kimg", r.Kimg, 0.001}, {"tick", r.TickKimg, 0}, {"snap", r.SnapKimg, 0}, {"snapshot-kimg", r.SaveKimg, 0}} {
 		if math.IsNaN(f.v) || f.v < f.min || f.v > 1e9 {
 			return usagef("--%s: got %v vs a number of thousands of images of at least %g", f.flag, f.v, f.min)
 		}

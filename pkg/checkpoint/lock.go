@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -56,7 +57,8 @@ func (r *Run) Unlock() {
 	}
 }
 
-// tidy removes files of a writer that was killed, see [atomicfile.Write].
+// tidy removes files of a writer that was killed, see [atomicfile.Write], and takes snapshots away that it had not named in the
+// manifest yet, or not removed.
 func (r *Run) tidy() error {
 	for _, dir := range []string{r.Dir, filepath.Join(r.Dir, "samples"), filepath.Join(r.Dir, "snapshots")} {
 		if err := r.Inside(dir); err != nil {
@@ -72,7 +74,17 @@ func (r *Run) tidy() error {
 			}
 		}
 	}
-	return nil
+	named, err := r.Snapshots()
+	if err != nil || named == nil {
+		return nil // [Run.Rescan] may need them
+	}
+	files, err := r.files()
+	if err != nil {
+		return err
+	}
+	return r.discard(slices.DeleteFunc(files, func(file string) bool {
+		return slices.ContainsFunc(named, func(s Snapshot) bool { return s.File == file })
+	}))
 }
 
 var escapeGlob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,10 @@ func (r *Run) Snapshots() ([]Snapshot, error) {
 	}
 	f, err := os.Open(r.manifest())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		if files, err := r.files(); err != nil || len(files) == 0 {
+			return nil, err
+		}
+		return nil, fmt.Errorf("checkpoint: %s is missing, and there are snapshots", r.manifest())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
@@ -63,6 +67,9 @@ func (r *Run) Snapshots() ([]Snapshot, error) {
 	l, err := parseManifest(data)
 	if err != nil {
 		return nil, bad(err)
+	}
+	if files, err := r.files(); err != nil || len(l) == 0 && len(files) > 0 {
+		return nil, bad(cmp.Or(err, errors.New("it is empty, and there are snapshots")))
 	}
 	return l, nil
 }

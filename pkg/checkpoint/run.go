@@ -27,8 +27,10 @@ var ErrExists = errors.New("already holds a run")
 // new run never overwrites an old one.
 func Create(dir string) (*Run, error) {
 	r := &Run{Dir: dir}
-	if _, err := os.Stat(r.config()); err == nil {
-		return nil, fmt.Errorf("checkpoint: %s %w", dir, ErrExists)
+	for _, file := range []string{r.config(), r.manifest()} {
+		if _, err := os.Stat(file); err == nil {
+			return nil, fmt.Errorf("checkpoint: %s %w", dir, ErrExists)
+		}
 	}
 	return r, r.makeFolders()
 }
@@ -86,13 +88,19 @@ func (r *Run) config() string { return filepath.Join(r.Dir, "config.json") }
 // Log is the path of log.jsonl.
 func (r *Run) Log() string { return filepath.Join(r.Dir, "log.jsonl") }
 
-// Restart removes the log of a run that begins anew in its folder, because it has no snapshot.
+// Restart removes the log and the pictures of a run that has no snapshot, so that it can begin anew in its folder.
 func (r *Run) Restart() error {
-	if err := r.Inside(r.Log()); err != nil {
-		return err
-	}
-	if err := os.Remove(r.Log()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	pictures, err := filepath.Glob(filepath.Join(escapeGlob(r.Dir), "samples", "*.png"))
+	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
+	}
+	for _, file := range append(pictures, r.Log()) {
+		if err := r.Inside(file); err != nil {
+			return err
+		}
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
 	}
 	return nil
 }

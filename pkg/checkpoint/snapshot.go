@@ -8,9 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 	"github.com/tigas-train/tigas-train/cgo/torch"
@@ -21,8 +25,10 @@ var ErrDamaged = errors.New("damaged")
 
 // snapshotName is the file of a snapshot, by thousands of images. The name is for people: what counts is in the file and in the manifest.
 func snapshotName(images int64) string {
-	return "network-snapshot-" + Label(images) + ".safetensors"
+	return snapshotStart + Label(images) + snapshotEnd
 }
+
+const snapshotStart, snapshotEnd = "network-snapshot-", ".safetensors"
 
 // Label numbers what belongs to a moment of a run by thousands of images, such that names are in order: 000012.800.
 func Label(images int64) string { return fmt.Sprintf("%06d.%03d", images/1000, images%1000) }
@@ -34,11 +40,26 @@ func (r *Run) Path(s Snapshot) string { return filepath.Join(r.Dir, "snapshots",
 // in. The file is complete and on the disk before the manifest names it, and the manifest is before an older file goes: a
 // crash or a full disk at any moment leaves the ones before it as they were.
 func (r *Run) Save(at Snapshot, tensors iter.Seq2[string, *torch.Tensor], metadata map[string]string, k Retention) error {
+	metadata = maps.Clone(metadata) // with what the manifest has, for [Run.Rescan]
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	metadata["step"], metadata["images"], metadata["doubtful"] = fmt.Sprint(at.Step), fmt.Sprint(at.Images), fmt.Sprint(at.Doubtful)
+	if at.Measure != nil {
+		metadata["measure"] = fmt.Sprint(*at.Measure)
+	}
 	l, err := r.Snapshots()
 	if err != nil {
 		return err
 	}
 	at.File = snapshotName(at.Images)
+	old := ""
+	if i := slices.IndexFunc(l, func(s Snapshot) bool { return s.Images == at.Images }); i >= 0 {
+		// Another file: the one that the manifest names stays as it is until the manifest names the new one.
+		if old = l[i].File; old == at.File {
+			at.File = strings.TrimSuffix(at.File, snapshotEnd) + "-2" + snapshotEnd
+		}
+	}
 	path := r.Path(at)
 	if err := r.Inside(path); err != nil {
 		return err
@@ -55,6 +76,9 @@ func (r *Run) Save(at Snapshot, tensors iter.Seq2[string, *torch.Tensor], metada
 	stay, gone := k.divide(k.add(l, at))
 	if err := r.writeManifest(stay); err != nil {
 		return err
+	}
+	if old != "" {
+		gone = append(gone, Snapshot{File: old})
 	}
 	for _, s := range gone {
 		if err := os.Remove(r.Path(s)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -148,7 +172,7 @@ func (r *Run) Latest() (string, error) {
 	return r.Path(s), nil
 }
 
-// Rewind takes the snapshots after s out of the run, and moves their files to discarded/: a run that is continued from an earlier
+// Rewind takes the snapshots after s out of the run, and moves their files to a new folder in discarded/: a run that is continued from an earlier
 // one will make others. It returns how many there were.
 func (r *Run) Rewind(s Snapshot) (int, error) {
 	l, err := r.Snapshots()
@@ -162,42 +186,84 @@ func (r *Run) Rewind(s Snapshot) (int, error) {
 	if err := r.writeManifest(l[:i]); err != nil {
 		return 0, err
 	}
-	dir := filepath.Join(r.Dir, "discarded")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return 0, fmt.Errorf("checkpoint: %w", err)
-	}
+	var files []string
 	for _, o := range l[i:] {
-		to := filepath.Join(dir, o.File)
-		if err := r.Inside(to); err != nil {
-			return 0, err
-		}
-		if err := os.Rename(r.Path(o), to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return 0, fmt.Errorf("checkpoint: %w", err)
+		files = append(files, o.File)
+	}
+	return len(l) - i, r.discard(files)
+}
+
+// discard moves files from snapshots/ to a new folder in discarded/.
+func (r *Run) discard(files []string) error {
+	if len(files) == 0 {
+		return nil
+	}
+	dir := filepath.Join(r.Dir, "discarded")
+	if err := r.Inside(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	dir, err := os.MkdirTemp(dir, time.Now().Format("2006-01-02-*")) // those from before stay
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	for _, file := range files {
+		if err := r.move(file, filepath.Join(dir, file)); err != nil {
+			return err
 		}
 	}
-	return len(l) - i, nil
+	return nil
+}
+
+func (r *Run) move(file, to string) error {
+	if err := os.Rename(filepath.Join(r.Dir, "snapshots", file), to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+// files are the names of the snapshots in the folder, whether the manifest has them or not.
+func (r *Run) files() (names []string, err error) {
+	l, err := filepath.Glob(filepath.Join(escapeGlob(r.Dir), "snapshots", snapshotStart+"*"+snapshotEnd))
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	for _, path := range l {
+		names = append(names, filepath.Base(path))
+	}
+	return names, nil
 }
 
 // Rescan makes a new manifest of the files in snapshots/, for one that is damaged: it looks at their headers, so that what
 // follows these is taken as it is. It returns the snapshots, oldest first.
 func (r *Run) Rescan() ([]Snapshot, error) {
-	files, err := filepath.Glob(filepath.Join(escapeGlob(r.Dir), "snapshots", "network-snapshot-*.safetensors"))
+	files, err := r.files()
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
+		return nil, err
 	}
 	var l []Snapshot
-	for _, path := range files {
-		s := Snapshot{File: filepath.Base(path)}
-		meta, err := Metadata(path)
+	for _, file := range files {
+		s := Snapshot{File: file}
+		if r.Inside(r.Path(s)) != nil {
+			continue
+		}
+		meta, err := Metadata(r.Path(s))
 		if err != nil {
 			continue
 		}
-		if _, err := fmt.Sscan(meta["step"], &s.Step); err != nil {
+		var measure float64
+		if _, err := fmt.Sscan(meta["step"], &s.Step); err != nil || s.Step < 0 {
 			continue
 		}
-		if _, err := fmt.Sscan(meta["images"], &s.Images); err != nil {
+		if _, err := fmt.Sscan(meta["images"], &s.Images); err != nil || s.Images < 0 {
 			continue
 		}
+		if _, err := fmt.Sscan(meta["measure"], &measure); err == nil && !math.IsNaN(measure) {
+			s.Measure = &measure
+		}
+		s.Doubtful = meta["doubtful"] == "true"
 		if s.SHA256, s.Bytes, err = r.hash(s); err != nil {
 			return nil, err
 		}

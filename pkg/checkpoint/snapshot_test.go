@@ -129,10 +129,74 @@ func TestRewind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
 	require.Equal(t, []int64{0, 1000}, images(t, r))
-	require.FileExists(t, filepath.Join(r.Dir, "discarded", all[3].File))
+	require.Len(t, discarded(t, r), 2)
 	n, err = r.Rewind(all[1])
 	require.NoError(t, err)
 	require.Zero(t, n)
+	require.NoError(t, save(2000, 0, checkpoint.Retention{}))
+	_, err = r.Rewind(all[1])
+	require.NoError(t, err)
+	require.Len(t, discarded(t, r), 3, "what was put aside before is overwritten")
+}
+
+// discarded are the snapshots that were put aside.
+func discarded(t *testing.T, r *checkpoint.Run) (names []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(filepath.Join(r.Dir, "discarded"), func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, d.Name())
+		}
+		return err
+	}))
+	return names
+}
+
+// A second snapshot of one moment is another file: the first one is whole until the manifest names the second.
+func TestSameMoment(t *testing.T) {
+	r, save := newRun(t)
+	var names []string
+	for range 3 {
+		require.NoError(t, save(1000, 0, checkpoint.Retention{Last: 1}))
+		all, err := r.Snapshots()
+		require.NoError(t, err)
+		names = append(names, all[0].File)
+	}
+	require.Equal(t, []string{"network-snapshot-000001.000.safetensors", "network-snapshot-000001.000-2.safetensors", "network-snapshot-000001.000.safetensors"}, names)
+	require.Equal(t, []int64{1000}, images(t, r))
+	// The manifest cannot be written: what it names is as it was.
+	manifest := filepath.Join(r.Dir, "snapshots", "manifest.json")
+	data, err := os.ReadFile(manifest)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(manifest))
+	require.NoError(t, os.Mkdir(manifest, 0o755))
+	require.Error(t, save(1000, 0, checkpoint.Retention{Last: 1}))
+	require.NoError(t, os.Remove(manifest))
+	require.NoError(t, os.WriteFile(manifest, data, 0o644))
+	all, err := r.Snapshots()
+	require.NoError(t, err)
+	require.NoError(t, r.Verify(all[0]))
+}
+
+// Without a manifest the files are looked at; what a killed process had not named yet, or not removed, is put aside.
+func TestRescanAndOrphans(t *testing.T) {
+	r, save := newRun(t)
+	for i := range int64(3) {
+		require.NoError(t, save(1000*i, float64(-i), checkpoint.Retention{}))
+	}
+	before, err := r.Snapshots()
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(r.Dir, "snapshots", "manifest.json")))
+	require.NoError(t, os.WriteFile(filepath.Join(r.Dir, "snapshots", "network-snapshot-x.safetensors"), []byte("no snapshot"), 0o644))
+	_, err = r.Snapshots()
+	require.ErrorContains(t, err, "is missing, and there are snapshots")
+	_, err = checkpoint.Create(r.Dir)
+	require.Error(t, err)
+	again, err := r.Rescan()
+	require.NoError(t, err)
+	require.Equal(t, before, again)
+	require.NoError(t, r.Lock())
+	defer r.Unlock()
+	require.Equal(t, []string{"network-snapshot-x.safetensors"}, discarded(t, r))
 }
 
 // One process writes; what a killed one left half-written goes; a lock ends with its process, here with its file.
@@ -169,6 +233,7 @@ func TestLinksOutOfTheRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, save := newRun(t)
 			require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(r.Dir), "precious"), []byte("precious"), 0o644))
+			require.NoError(t, save(0, 0, checkpoint.Retention{}))
 			at := filepath.Join(r.Dir, link.at)
 			require.NoError(t, os.RemoveAll(at))
 			require.NoError(t, os.Symlink(link.to, at))
@@ -179,7 +244,11 @@ func TestLinksOutOfTheRun(t *testing.T) {
 			if err == nil {
 				err = r.WriteConfig(1)
 			}
-			require.ErrorContains(t, err, "out of the run folder")
+			if name == "snapshot" { // the link itself is put aside, as a file that the manifest does not name
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, "out of the run folder")
+			}
 			for _, p := range []string{outside, filepath.Join(filepath.Dir(r.Dir), "precious")} {
 				data, err := os.ReadFile(p)
 				require.NoError(t, err)

@@ -81,8 +81,15 @@ func (c *Canvas) Write(path string) error {
 	chunk = binary.BigEndian.AppendUint32(append(chunk, text...), crc32.ChecksumIEEE(text))
 	return WriteFile(path, func(w io.Writer) error {
 		r, encoded := io.Pipe()
-		defer r.Close() // ends the encoder where the file cannot be written
-		go func() { encoded.CloseWithError(png.Encode(encoded, c.img.SubImage(l.bounds()))) }()
+		done := make(chan struct{})
+		defer func() {
+			r.Close() // ends the encoder where the file cannot be written
+			<-done
+		}()
+		go func() {
+			defer close(done)
+			encoded.CloseWithError(png.Encode(encoded, c.img.SubImage(l.bounds())))
+		}()
 		_, err := io.Copy(w, io.MultiReader(io.LimitReader(r, pngHead), bytes.NewReader(chunk), r))
 		return err
 	})

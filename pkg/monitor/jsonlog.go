@@ -83,7 +83,7 @@ func (l *JSONLog) Rewind(n int64) error {
 		return fmt.Errorf("monitor: log: %w", err)
 	}
 	if info.Size() < n {
-		return fmt.Errorf("monitor: log: got %d bytes vs %d when the snapshot was written: ticks are missing", info.Size(), n)
+		return fmt.Errorf("monitor: %s: got %d bytes vs %d when the snapshot was written: ticks are missing", l.f.Name(), info.Size(), n)
 	}
 	if n > 0 {
 		var last [1]byte
@@ -91,7 +91,7 @@ func (l *JSONLog) Rewind(n int64) error {
 			return fmt.Errorf("monitor: log: %w", err)
 		}
 		if last[0] != '\n' {
-			return fmt.Errorf("monitor: log: it is not the one of the snapshot: no line ends at byte %d", n)
+			return fmt.Errorf("monitor: %s: it is not the one of the snapshot: no line ends at byte %d", l.f.Name(), n)
 		}
 	}
 	if err := l.f.Truncate(n); err != nil {

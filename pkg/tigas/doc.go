@@ -3,7 +3,7 @@
 // A detector is a network that maps images [N, 3, H, W] in [0, 1] to scores from 0 (generated) to 1 (real). [Open] loads
 // one from TorchScript, freezes it and proves that it can be a loss: finite scores in [0, 1] and a finite, non-zero
 // gradient with respect to the images. [Detector.Loss] is the term for a generator's loss, the one place where it is
-// computed, and [Term] adds when it applies: weight, warm-up, interval.
+// computed, and [Term] adds when it applies: weight, warm-up, interval, and nothing in a step in which it is not finite.
 //
 //	det, err := tigas.Open(root, "detector.pt", tigas.OpenOptions{Device: torch.CUDA(0)})
 //	...

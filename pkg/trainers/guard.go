@@ -31,6 +31,7 @@ func (l *loop) updated(name string, err error) error {
 		return nil
 	}
 	l.s.Skipped[name]++
+	l.s.LastSkip = l.s.Step
 	l.stats.addNumber("skipped_"+name, 1)
 	switch n := l.s.Skipped[name]; {
 	case n == 1:
@@ -40,6 +41,10 @@ func (l *loop) updated(name string, err error) error {
 	}
 	return nil
 }
+
+// doubtful tells whether updates are being left out. One that is never tried again, since its regulariser was turned off, does
+// not count for ever.
+func (l *loop) doubtful() bool { return len(l.s.Skipped) > 0 && l.s.Step-l.s.LastSkip < 2*maxSkips }
 
 // guilty names the parts of the loss that are not finite.
 func (l *loop) guilty() string {
@@ -66,6 +71,9 @@ func (l *loop) rollBack(cause error) error {
 			cause, maxRollbacks)
 	}
 	s, _, err := l.o.Out.NewestGood()
+	if err == nil {
+		_, err = l.o.Out.Rewind(s) // or they would be newer than what comes
+	}
 	if err != nil {
 		return fmt.Errorf("%w; and there is no snapshot to return to: %w", cause, err)
 	}
@@ -76,6 +84,7 @@ func (l *loop) rollBack(cause error) error {
 	}
 	// Time goes on, and what was logged stays: it shows what happened.
 	l.s.LogBytes, l.s.ElapsedSec, l.s.Rollbacks, l.s.Skipped = logged, elapsed, n, map[string]int{}
+	l.saved = l.s.Step
 	l.startFeed()
 	l.o.Console.Warn("%s: back to step %d (kimg %.1f) with learning rates times %g", cause, l.s.Step, l.kimg(), l.lrScale())
 	return nil

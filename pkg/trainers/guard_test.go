@@ -87,6 +87,13 @@ func TestRollBack(t *testing.T) {
 	back := slices.Index(steps, 55)
 	require.Equal(t, int64(7), steps[back+1], "steps %v", steps)
 	require.EqualValues(t, 80, steps[len(steps)-1])
+	run, err := checkpoint.Open(s.dir)
+	require.NoError(t, err)
+	all, err := run.Snapshots()
+	require.NoError(t, err)
+	for _, s := range all {
+		require.False(t, s.Doubtful, "those of the branch that was left are still there")
+	}
 }
 
 // A run that diverges again and again ends, with a snapshot that is good.

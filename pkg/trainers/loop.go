@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
@@ -41,15 +43,16 @@ type RunOptions struct {
 	Grid     int     `json:"grid"`          // pictures along each side of the sample grid; 0: 8
 	Seed     int64   `json:"seed"`
 
-	Keep    checkpoint.Retention `json:"-"` // which snapshots stay
-	Best    string               `json:"-"` // value of the log that the best snapshot has the lowest mean of, or with - in front the highest; "": none
-	Resume  string               `json:"-"` // snapshot to continue from; "": a new run
-	Config  string               `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
-	Device  torch.Device         `json:"-"`
-	Loader  *data.Loader         `json:"-"`
-	Out     *checkpoint.Run      `json:"-"`
-	Console *monitor.Console     `json:"-"`
-	OnTick  func(monitor.Tick)   `json:"-"` // may be nil
+	Keep     checkpoint.Retention `json:"-"` // which snapshots stay
+	Best     string               `json:"-"` // value of the log that the best snapshot has the lowest mean of, or with - in front the highest; "": none
+	Resume   string               `json:"-"` // snapshot to continue from; "": a new run
+	OnResume func() error         `json:"-"` // called when that was read and fits, before the run changes anything; may be nil
+	Config   string               `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
+	Device   torch.Device         `json:"-"`
+	Loader   *data.Loader         `json:"-"`
+	Out      *checkpoint.Run      `json:"-"`
+	Console  *monitor.Console     `json:"-"`
+	OnTick   func(monitor.Tick)   `json:"-"` // may be nil
 }
 
 func (o RunOptions) resolve() RunOptions {
@@ -84,7 +87,10 @@ type loop struct {
 	rate     *monitor.Rate
 	next     func() (*data.Batch, error, bool)
 	stopFeed func()
-	failed   int // snapshots in a row that could not be written
+	failed   int   // snapshots in a row that could not be written
+	saved    int64 // the step of the newest snapshot
+	warned   bool  // that there is no best snapshot
+	broken   bool  // memory ran out in the middle of a step
 
 	plant func(name string, v *torch.Tensor) *torch.Tensor // of tests: changes a part of the loss
 }
@@ -127,14 +133,22 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 			err = output(e)
 		}
 	}()
-	if err := l.begin(); err != nil {
+	if err := guarded(l.begin); err != nil {
 		return err
 	}
 	l.startFeed()
 	defer func() { l.stopFeed() }()
-	err = l.train(ctx)
+	err = guarded(func() error { return l.train(ctx) })
 	if errors.Is(err, torch.ErrOutOfMemory) {
-		return l.saveAfter(err)
+		return guarded(func() error { return l.saveAfter(err) })
+	}
+	return err
+}
+
+// guarded returns what f panics of libtorch as an error.
+func guarded(f func() error) (err error) {
+	if e := torch.Try(func() { err = f() }); e != nil {
+		return e
 	}
 	return err
 }
@@ -147,6 +161,11 @@ func (l *loop) begin() error {
 	}
 	if err := l.load(l.o.Resume); err != nil {
 		return err
+	}
+	if l.o.OnResume != nil {
+		if err := l.o.OnResume(); err != nil {
+			return err
+		}
 	}
 	l.rate = monitor.NewRate(time.Now(), l.s.Images)
 	if n := l.o.Loader.Len(); n != l.s.Pictures {
@@ -194,7 +213,10 @@ func (l *loop) train(ctx context.Context) error {
 			}
 		}
 		if l.s.Draw {
-			if err := l.pictures(ctx); err != nil {
+			err := l.pictures(ctx)
+			if unwritten := (*OutputError)(nil); errors.As(err, &unwritten) && !done {
+				l.o.Console.Warn("no pictures: %s", err)
+			} else if err != nil {
 				return l.orStop(ctx, err)
 			}
 		}
@@ -207,9 +229,7 @@ func passed(next *float64, distance, at float64) bool {
 	if at < *next {
 		return false
 	}
-	for *next <= at {
-		*next += distance
-	}
+	*next = (math.Floor(at/distance) + 1) * distance
 	return true
 }
 
@@ -219,18 +239,29 @@ func (l *loop) orStop(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	if err := l.save(); err != nil {
-		return err
+	where := l.o.Out.Dir
+	if l.saved != l.s.Step {
+		err := l.save()
+		switch {
+		case errors.Is(err, ErrDiverged):
+			where += ", of an earlier step: " + err.Error()
+		case err != nil:
+			return err
+		}
 	}
 	reason := ""
 	if cause := context.Cause(ctx); cause != ctx.Err() {
 		reason = " (" + cause.Error() + ")"
 	}
-	return fmt.Errorf("%w%s at step %d (kimg %.1f); the snapshot is in %s", ErrInterrupted, reason, l.s.Step, l.kimg(), l.o.Out.Dir)
+	return fmt.Errorf("%w%s at step %d (kimg %.1f); the snapshot is in %s", ErrInterrupted, reason, l.s.Step, l.kimg(), where)
 }
 
 // saveAfter keeps what there is when memory ran out in the middle of a step.
 func (l *loop) saveAfter(cause error) error {
+	if all, err := l.o.Out.Snapshots(); err == nil && len(all) > 0 && all[len(all)-1].Images >= l.s.Images {
+		return fmt.Errorf("%w; the snapshot of step %d is in %s", cause, all[len(all)-1].Step, l.o.Out.Dir)
+	}
+	l.broken = true
 	if err := l.save(); err != nil {
 		return fmt.Errorf("%w; and no snapshot could be written: %w", cause, err)
 	}
@@ -246,6 +277,10 @@ func (l *loop) snapshot(last bool) error {
 	switch {
 	case err == nil:
 		l.failed = 0
+		if l.o.Best != "" && l.s.Measure == nil && !l.warned {
+			l.warned = true
+			l.o.Console.Warn("the log has no value %q yet: no best snapshot is kept", strings.TrimPrefix(l.o.Best, "-"))
+		}
 		return nil
 	case errors.Is(err, ErrDiverged):
 		return l.rollBack(err)
@@ -363,10 +398,10 @@ func feed(ctx context.Context, loader *data.Loader) (next func() (*data.Batch, e
 		i, ok := <-have
 		return i.b, i.err, ok
 	}
-	stop = func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		close(want)
 		<-done
-	}
+	})
 	return next, stop
 }

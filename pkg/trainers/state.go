@@ -41,8 +41,9 @@ type state struct {
 	NextSnapshot float64          `json:"next_snapshot"`
 	Draw         bool             `json:"draw"` // pictures are due at this moment
 	Loader       data.State       `json:"loader"`
-	Pictures     int              `json:"pictures"` // in the data set
-	Skipped      map[string]int   `json:"skipped"`  // updates left out in a row, by network
+	Pictures     int              `json:"pictures"`  // in the data set
+	Skipped      map[string]int   `json:"skipped"`   // updates left out in a row, by network
+	LastSkip     int64            `json:"last_skip"` // step of the latest one
 	Rollbacks    int              `json:"rollbacks"`
 	Names        []string         `json:"names"` // of reported values, in the order of the log
 	Means        map[string]*mean `json:"means"`
@@ -97,11 +98,14 @@ func (l *loop) save() error {
 				}
 			}
 		}
-		at := checkpoint.Snapshot{Step: l.s.Step, Images: l.s.Images, Measure: l.s.Measure, Doubtful: len(l.s.Skipped) > 0}
-		return output(l.o.Out.Save(at, tensors, map[string]string{
+		at := checkpoint.Snapshot{Step: l.s.Step, Images: l.s.Images, Measure: l.s.Measure, Doubtful: l.doubtful() || l.broken}
+		err = output(l.o.Out.Save(at, tensors, map[string]string{
 			formatKey: format, stateKey: string(text), "config": l.o.Config,
-			"step": fmt.Sprint(s.Step), "images": fmt.Sprint(s.Images), // for people who look into the file
 		}, l.o.Keep))
+		if err == nil {
+			l.saved = s.Step
+		}
+		return err
 	})
 }
 
@@ -227,7 +231,7 @@ func (l *loop) load(path string) error {
 				return bad(fmt.Errorf("augmentation: %w", err))
 			}
 		}
-		l.s = s
+		l.s, l.saved = s, s.Step
 		l.stats.restore(s.Names, s.Means)
 		l.o.Loader.Restore(s.Loader)
 		return nil
@@ -248,7 +252,8 @@ func (s *state) validate() error {
 			return fmt.Errorf("got %v in the state vs numbers from 0", v)
 		}
 	}
-	if s.Step < 0 || s.Images < 0 || s.Tick < 0 || s.Loader.Position < 0 || s.LogBytes < 0 || s.Rollbacks < 0 || s.Rollbacks > maxRollbacks {
+	const most = 1 << 53
+	if max(s.Step, s.Images, s.Loader.Position, s.LogBytes) > most || s.Step < 0 || s.Images < 0 || s.Tick < 0 || s.Loader.Position < 0 || s.LogBytes < 0 || s.Rollbacks < 0 || s.Rollbacks > maxRollbacks {
 		return fmt.Errorf("got a state that no run can be in")
 	}
 	for _, name := range s.Names {
@@ -277,7 +282,9 @@ func (l *loop) setGenerators(saved map[string]*torch.Tensor) error {
 		case name == "default_device" && l.o.Device == torch.CPU:
 			continue
 		}
-		if err := set(t); err != nil {
+		if err := set(t); err != nil && name == "noise" {
+			l.o.Console.Warn("the device is of another kind than that of the snapshot: its random numbers begin anew")
+		} else if err != nil {
 			return fmt.Errorf("random numbers %s: %w", name, err)
 		}
 	}
