@@ -27,13 +27,14 @@ const (
 
 const exitCodes = `  0  done
   1  internal error
-  2  wrong command line or configuration
+  2  wrong command line or configuration, or a device that is not there
   3  data or detector cannot be used
   4  out of memory
-  5  training diverged (losses or gradients not finite)
+  5  training diverged (losses or gradients not finite), and going back did not help
   6  snapshot missing, damaged or of another architecture
   7  output cannot be written, or the run folder is in use
-  75 stopped by a signal or --max-time, what there is has been kept`
+  75 stopped by a signal or --max-time, what there is has been kept: try again
+  130, 143  ended at once by a second signal`
 
 // hinted is an error with an exit code, and perhaps a second line that says what to do.
 type hinted struct {
