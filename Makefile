@@ -8,7 +8,7 @@ STATIC  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests of several packages run at once: threads that spin while they wait take the cores that the others need.
 test check: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help libtorch build demo test check lint bench detector clean
+.PHONY: help libtorch build demo test check lint bench fuzz detector clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: libtorch ## gofmt, vet, staticcheck
 
 bench: build ## ratios against a Python script on the same libtorch
 	bench/run.sh
+
+fuzz: libtorch ## fuzz every parser of files, ten minutes each
+	scripts/fuzz.sh
 
 detector: build ## train the embedded detector anew (pkg/tigas/embedded.pt)
 	$(BIN) detector demo --out pkg/tigas/embedded.pt

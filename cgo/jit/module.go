@@ -41,11 +41,19 @@ func (m *Module) ptr() ctorch.Module {
 }
 
 // Load reads a TorchScript file, as torch.jit.save writes it, onto a device. The module belongs to s.
-// A file that is not TorchScript, or is damaged, gives an error that says what it seems to be. TorchScript is a program: load
-// files from people whom you trust, as with Python.
+// A file that is not TorchScript, or is damaged, gives an error that says what it seems to be; so does one that was forged to
+// make libtorch read outside of its memory. But TorchScript is a program, which may divide by zero or never end: load files
+// from people whom you trust, as with Python.
 func Load(s *torch.Scope, path string, d torch.Device) (*Module, error) {
 	torch.CheckScope(s, "jit")
-	data, err := os.ReadFile(path)
+	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("jit: load: %w", err)
 	}

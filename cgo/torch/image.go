@@ -5,11 +5,17 @@ import (
 	"image/color"
 )
 
+// maxPixels is more than there is memory for.
+const maxPixels = 1 << 40
+
 // FromImage copies a picture into a new uint8 tensor [3, H, W] of s, RGB, on the CPU. Transparency is dropped: the
-// colours are those without it.
+// colours are those without it. It panics on a picture without bounds.
 func (s *Scope) FromImage(img image.Image) *Tensor {
 	b := img.Bounds()
 	w, h := b.Dx(), b.Dy()
+	if w > 0 && h > maxPixels/w { // such as image.Uniform, which is everywhere
+		panicf("FromImage", nil, "got a picture of %d x %d vs at most %d pixels", w, h, maxPixels)
+	}
 	pix := make([]uint8, 3*w*h)
 	for y := range h {
 		for x := range w {

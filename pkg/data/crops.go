@@ -34,9 +34,9 @@ type opened struct {
 	err    error
 }
 
-// newCrops looks at one of the pictures: small ones have no sixteen crops that differ, and decode fast.
-func newCrops(pictures, resolution, most int, one image.Image) *crops {
-	area := one.Bounds().Dx() * one.Bounds().Dy() / (resolution * resolution)
+// newCrops looks at the size of one of the pictures: small ones have no sixteen crops that differ, and decode fast.
+func newCrops(pictures, resolution, most int, one image.Point) *crops {
+	area := one.X * one.Y / (resolution * resolution)
 	return &crops{lanes: make([]lane, min(cropLanes, pictures)), each: max(1, min(most, area/4))}
 }
 
@@ -50,16 +50,15 @@ func (c *crops) at(position int64) (lane int, pic int64, crop int) {
 }
 
 // fill writes the image at a position. Positions may come in any order and from many goroutines; neighbouring ones are
-// fast. open decodes the picture with a number in the stream of pictures.
-func (c *crops) fill(dst []byte, position int64, seed uint64, t Transform, open func(pic int64) (image.Image, error)) error {
+// fast. open decodes the picture with a number in the stream of pictures, and calls use with it.
+func (c *crops) fill(dst []byte, position int64, seed uint64, t Transform, open func(pic int64, use func(image.Image)) error) error {
 	i, pic, crop := c.at(position)
 	l := &c.lanes[i][pic/int64(len(c.lanes))%2]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.filled || l.pic != pic {
 		l.pic, l.filled = pic, true
-		var img image.Image
-		if img, l.err = open(pic); l.err == nil {
+		l.err = open(pic, func(img image.Image) {
 			if l.pix == nil {
 				l.pix = make([]byte, c.each*len(dst))
 			}
@@ -67,7 +66,7 @@ func (c *crops) fill(dst []byte, position int64, seed uint64, t Transform, open 
 			for k := range c.each {
 				t.Apply(l.pix[k*len(dst):(k+1)*len(dst)], img, rng)
 			}
-		}
+		})
 	}
 	if l.err != nil {
 		return l.err

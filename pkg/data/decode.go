@@ -2,11 +2,14 @@ package data
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"image"
 	"io"
 	"os"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	// The formats that are decoded. Each registers itself and is recognised by its first bytes, not by its name.
 	_ "image/gif"
@@ -14,7 +17,7 @@ import (
 	_ "image/png"
 
 	_ "golang.org/x/image/bmp"
-	_ "golang.org/x/image/tiff"
+	"golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
 )
 
@@ -22,71 +25,115 @@ import (
 const maxFileBytes = 512 << 20
 
 // Decode reads a JPEG, PNG, GIF (its first frame), WebP, BMP or TIFF picture and turns it as its EXIF orientation says.
-// It returns an error that wraps [ErrTooLarge] for a picture of more than [MaxPixels], before any pixel is decoded.
+// It returns an error that wraps [ErrTooLarge] for a picture of more than [MaxPixels], or one that would take many times as
+// long as others of its size, before any pixel is decoded.
 func Decode(file []byte) (image.Image, error) {
-	img, format, err := decode(file)
+	h, err := inspect(file, MaxPixels)
 	if err != nil {
 		return nil, err
 	}
-	if format == "webp" {
-		img = studioRange(img)
-	}
-	return oriented(img, orientation(file)), nil
+	return h.upright(file)
 }
 
-// decode returns the picture as the format's package makes it, and the format's name. It holds the limits.
-func decode(file []byte) (img image.Image, format string, err error) {
-	c, kind, err := image.DecodeConfig(bytes.NewReader(file))
+// upright is [Decode] after inspect.
+func (h *header) upright(file []byte) (image.Image, error) {
+	img, err := h.decode(file)
 	if err != nil {
-		return nil, "", fmt.Errorf("data: decode: %w", err)
+		return nil, err
 	}
-	if c.Width < 1 || c.Height < 1 {
-		return nil, "", fmt.Errorf("data: decode: got a picture of %d x %d", c.Width, c.Height)
+	switch h.kind {
+	case "webp":
+		return studioRange(img), nil
+	case "jpeg":
+		return oriented(img, h.turned), nil
 	}
-	if int64(c.Width)*int64(c.Height) > MaxPixels {
-		return nil, "", fmt.Errorf("data: decode: %w: %d x %d vs at most %d megapixels", ErrTooLarge, c.Width, c.Height,
-			MaxPixels>>20)
-	}
-	if kind == "tiff" && faxed(file) {
-		return nil, "", errors.New("data: decode: got a TIFF with fax compression, which is not supported")
-	}
+	return img, nil
+}
+
+// decode returns the picture as the format's package makes it.
+func (h *header) decode(file []byte) (img image.Image, err error) {
 	defer func() {
 		if r := recover(); r != nil { // a decoder that does not survive a damaged file
 			img, err = nil, fmt.Errorf("data: decode: damaged: %v", r)
 		}
 	}()
-	img, format, err = image.Decode(bytes.NewReader(file))
-	if err != nil {
-		return nil, "", fmt.Errorf("data: decode: %w", err)
+	if h.kind == "tiff" {
+		img, err = tiff.Decode(bytes.NewReader(file)) // see configOf
+	} else {
+		img, _, err = image.Decode(bytes.NewReader(file))
 	}
-	return img, format, nil
+	if err != nil {
+		return nil, fmt.Errorf("data: decode: %w", err)
+	}
+	if b := img.Bounds(); b.Dx() < 1 || b.Dy() < 1 { // the frame of a GIF, whose screen was looked at
+		return nil, fmt.Errorf("data: decode: got a picture of %d x %d", b.Dx(), b.Dy())
+	}
+	return img, nil
 }
 
 // readFile reads a regular file of at most maxFileBytes.
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("data: %s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, size, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAtMost(f, info.Size(), maxFileBytes)
+	file, err := readAtMost(f, size, size, maxFileBytes)
+	if err != nil {
+		return nil, fmt.Errorf("data: %s: %w", shown(path), err)
+	}
+	return file, nil
 }
 
-// readAtMost reads a stream that claims a size, and refuses more than limit whatever it claims.
-func readAtMost(r io.Reader, size, limit int64) ([]byte, error) {
+// openRegular opens a file that can be read to its end.
+func openRegular(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
+	if err != nil {
+		return nil, 0, fmt.Errorf("data: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("data: %s is not a regular file", shown(path))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, fmt.Errorf("data: %w", err)
+	}
+	return f, info.Size(), nil
+}
+
+// readAtMost reads a stream that claims a size, and refuses more than limit whatever it claims. sure is how many bytes are
+// likely to come, as a claim costs nothing: so much memory is made at once. While it grows there is twice as much.
+func readAtMost(r io.Reader, size, sure, limit int64) ([]byte, error) {
 	if size > limit {
-		return nil, fmt.Errorf("data: %w: %d bytes vs at most %d", ErrTooLarge, size, limit)
+		return nil, fmt.Errorf("%w: %d bytes vs at most %d", ErrTooLarge, size, limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("data: %w: more than %d bytes", ErrTooLarge, limit)
+	const room = 512 // to see the end without growing
+	b := make([]byte, 0, min(size, sure)+room)
+	for {
+		if n := int64(cap(b)); int64(len(b)) == n {
+			more := 2 * n
+			if n < size+room { // what was claimed comes, so far
+				more = min(more, size+room)
+			}
+			b = append(make([]byte, 0, more), b...)
+		}
+		n, err := r.Read(b[len(b):min(int64(cap(b)), limit+1)])
+		b = b[:len(b)+n]
+		switch {
+		case int64(len(b)) > limit:
+			return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return nil, err
+		}
 	}
-	return data, err
+}
+
+// shown is a name as an error has it: on one line. Names come from archives and from disks that others filled.
+func shown(name string) string {
+	if len(name) > 4096 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		name = strconv.Quote(name[:min(len(name), 4096)])
+	}
+	return name
 }

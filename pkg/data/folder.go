@@ -18,11 +18,12 @@ func IsPicture(name string) bool {
 	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name))) && !strings.HasPrefix(filepath.Base(name), ".")
 }
 
-// Folder is the pictures below a folder, in the order of their paths. Links are followed; hidden files and folders are
-// left out.
+// Folder is the pictures below a folder, in the order of their paths. Links are followed, to each folder once; hidden files
+// and folders are left out.
 type Folder struct {
-	dir   string
-	paths []string
+	dir    string
+	paths  []string
+	linked []os.FileInfo // folders that links led to: two links in each of thirty would lead to a billion
 }
 
 // OpenFolder lists a folder and everything below it. It returns an error that wraps [ErrNoImages] and says what was looked
@@ -66,6 +67,12 @@ func (f *Folder) walk(dir string, above []os.FileInfo) (others int, err error) {
 		if e.Type()&fs.ModeSymlink != 0 {
 			info, err := os.Stat(path)
 			isDir = err == nil && info.IsDir() // a link to nothing is a broken picture, if it has the name of one
+			if isDir && slices.ContainsFunc(f.linked, func(l os.FileInfo) bool { return os.SameFile(l, info) }) {
+				continue
+			}
+			if isDir {
+				f.linked = append(f.linked, info)
+			}
 		}
 		switch {
 		case isDir:
@@ -109,7 +116,7 @@ func ReadImage(path string) (image.Image, error) {
 	}
 	img, err := Decode(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", shown(path), err)
 	}
 	return img, nil
 }

@@ -18,35 +18,22 @@ func AsScored(ds Dataset) Dataset { return asScored{ds} }
 
 type asScored struct{ Dataset }
 
-func (s asScored) Image(i int) (image.Image, error) { return readRGB(s.Dataset, i) }
-
-func readRGB(ds Dataset, i int) (*RGB, error) {
-	switch d := ds.(type) {
-	case *Folder:
-		return ReadRGB(d.paths[i])
-	case *Zip:
-		file, err := d.file(i)
+func (s asScored) Image(i int) (image.Image, error) {
+	src, _ := sourceOf(s.Dataset, i)
+	if src == nil { // in memory, or drawn
+		img, err := s.Dataset.Image(i)
 		if err != nil {
 			return nil, err
 		}
-		p, err := DecodeRGB(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", d.path, d.entries[i].Name, err)
-		}
-		return p, nil
-	case asScored:
-		return readRGB(d.Dataset, i)
-	case *Subset:
-		return readRGB(d.ds, d.index[i])
-	case *joined:
-		part, k := d.at(i)
-		return readRGB(d.sets[part], k)
+		return ToRGB(img), nil
 	}
-	img, err := ds.Image(i)
-	if err != nil {
-		return nil, err
-	}
-	return ToRGB(img), nil
+	var p image.Image
+	var unbounded Memory
+	err := unbounded.read(src, true, func(w, h int) int64 { return 0 }, func(_ []byte, img image.Image) error {
+		p = img
+		return nil
+	})
+	return p, err
 }
 
 // Images are pictures in memory as a detector is shown them when files are scored.
@@ -61,20 +48,25 @@ type Images struct {
 // each core and at most 8 if less than 1; the result does not depend on their number. When the set has pictures and none can be decoded
 // it returns an error that wraps [ErrNoImages], beside the list of what is broken; and that of ctx when it ends.
 func LoadImages(ctx context.Context, ds Dataset, r, workers int) (*Images, error) {
+	return loadImages(ctx, ds, r, workers, NewMemory(Workers(workers)))
+}
+
+func loadImages(ctx context.Context, ds Dataset, r, workers int, memory *Memory) (*Images, error) {
 	n, size := ds.Len(), 3*r*r
 	out := &Images{R: r, Pixels: make([]byte, n*size), Sizes: make([]image.Point, n)}
 	errs := make([]error, n)
+	work := Transform{Resolution: r}.work
+	scored := AsScored(ds)
 	parallel(n, workers, func(i int) {
 		if ctx.Err() != nil {
 			return
 		}
-		p, err := readRGB(ds, i)
-		if err != nil {
-			errs[i] = err
-			return
-		}
-		out.Sizes[i] = image.Pt(p.W, p.H)
-		p.Stretch(out.Pixels[i*size:(i+1)*size], r)
+		errs[i] = memory.use(scored, i, work, func(img image.Image) error {
+			p := ToRGB(img)
+			out.Sizes[i] = image.Pt(p.W, p.H)
+			p.Stretch(out.Pixels[i*size:(i+1)*size], r)
+			return nil
+		})
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, err

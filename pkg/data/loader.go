@@ -27,6 +27,7 @@ type Loader struct {
 	o       LoaderOptions
 	next    int64 // position of the next image to deliver, counted from the start of training
 	broken  brokenList
+	memory  *Memory
 	crops   *crops // nil: each picture has one place to be cropped, and can be kept
 	cache   [][]byte
 	room    int64 // bytes left in the cache
@@ -67,12 +68,12 @@ func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
 	if ds.Len() == 0 {
 		return nil, fmt.Errorf("data: %s: %w", ds.Name(), ErrNoImages)
 	}
-	l := &Loader{ds: ds, o: o}
+	l := &Loader{ds: ds, o: o, memory: NewMemory(o.Workers)}
 	augmented := o.Transform.Augment != nil && *o.Transform.Augment != Augment{}
 	l.broken.seen = map[int]bool{}
 	if o.Transform.Crop == CropRandom || augmented {
-		one, err := l.open(0)
-		if err != nil {
+		var one image.Point
+		if err := l.open(0, func(img image.Image) { one = img.Bounds().Size() }); err != nil {
 			return nil, err
 		}
 		most := mostCrops
@@ -225,14 +226,17 @@ func (l *Loader) fill(dst []byte, position int64) error {
 	return l.try(l.index(position), func(i int) error { return l.whole(dst, i, rng) })
 }
 
-// open decodes the picture at a position; in place of a broken one, the next one of the set.
-func (l *Loader) open(position int64) (img image.Image, err error) {
-	err = l.try(l.index(position), func(i int) error {
-		var err error
-		img, err = l.ds.Image(i)
-		return err
+// open decodes the picture at a position, in place of a broken one the next one of the set, and calls use with it.
+func (l *Loader) open(position int64, use func(image.Image)) error {
+	return l.try(l.index(position), func(i int) error { return l.image(i, use) })
+}
+
+// image decodes picture i and calls use with it, within the bound on memory.
+func (l *Loader) image(i int, use func(image.Image)) error {
+	return l.memory.use(l.ds, i, l.o.Transform.work, func(img image.Image) error {
+		use(img)
+		return nil
 	})
-	return img, err
 }
 
 // try calls use for picture i, and as long as that returns an error for the next one of the set.
@@ -262,13 +266,11 @@ func (l *Loader) whole(dst []byte, i int, rng *rand.Rand) error {
 	if pix != nil {
 		copy(dst, pix)
 	} else {
-		img, err := l.ds.Image(i)
-		if err != nil {
-			return err
-		}
 		plain := l.o.Transform
 		plain.Mirror = false
-		plain.Apply(dst, img, nil)
+		if err := l.image(i, func(img image.Image) { plain.Apply(dst, img, nil) }); err != nil {
+			return err
+		}
 		l.keep(i, dst)
 	}
 	if l.o.Transform.Mirror && rng.IntN(2) == 1 {

@@ -31,6 +31,15 @@ func (p *RGB) At(x, y int) color.Color {
 	return color.RGBA{v[0], v[1], v[2], 255}
 }
 
+// RGBA64At is At without an allocation, for packages that ask for it.
+func (p *RGB) RGBA64At(x, y int) color.RGBA64 {
+	if x < 0 || y < 0 || x >= p.W || y >= p.H {
+		return color.RGBA64{}
+	}
+	v := p.row(y)[3*x : 3*x+3]
+	return color.RGBA64{R: uint16(v[0]) * 0x101, G: uint16(v[1]) * 0x101, B: uint16(v[2]) * 0x101, A: 0xffff}
+}
+
 // Opaque is true: encoders then leave alpha out.
 func (p *RGB) Opaque() bool { return true }
 
@@ -47,7 +56,7 @@ func ReadRGB(path string) (*RGB, error) {
 	}
 	p, err := DecodeRGB(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", shown(path), err)
 	}
 	return p, nil
 }
@@ -59,23 +68,32 @@ func ReadRGB(path string) (*RGB, error) {
 // last bit but JPEG, whose inverse cosine transform rounds otherwise in image/jpeg: by up to 3 of 255, 0.05 in the mean.
 // Limits and formats are the same.
 func DecodeRGB(file []byte) (*RGB, error) {
-	img, format, err := decode(file)
+	h, err := inspect(file, MaxPixels)
+	if err != nil {
+		return nil, err
+	}
+	return h.rgb(file)
+}
+
+// rgb is [DecodeRGB] after inspect.
+func (h *header) rgb(file []byte) (*RGB, error) {
+	img, err := h.decode(file)
 	if err != nil {
 		return nil, err
 	}
 	switch img := img.(type) {
 	case *image.YCbCr:
-		if format == "webp" {
+		if h.kind == "webp" {
 			return webpRGB(img), nil
 		}
 	case *image.NYCbCrA:
 		return webpRGB(&img.YCbCr), nil
 	case *image.Paletted:
-		if format == "gif" {
+		if h.kind == "gif" {
 			return gifScreen(file, img), nil
 		}
 	case *image.NRGBA64:
-		if format == "png" && file[pngColourType] == 0 { // 16-bit grey with a transparent one
+		if h.kind == "png" && file[pngColourType] == 0 { // 16-bit grey with a transparent one
 			return each(img, func(x, y int) (r, g, b uint8) {
 				v := uint8(min(img.NRGBA64At(x, y).R, 255))
 				return v, v, v
@@ -83,10 +101,8 @@ func DecodeRGB(file []byte) (*RGB, error) {
 		}
 	}
 	p := ToRGB(img)
-	if format == "tiff" { // the one format that Pillow turns when it opens it
-		if o := tiffOrientation(file); o > 1 {
-			p = ToRGB(oriented(p, o))
-		}
+	if h.kind == "tiff" && h.turned > 1 { // the one format that Pillow turns when it opens it
+		p = ToRGB(oriented(p, h.turned))
 	}
 	return p, nil
 }

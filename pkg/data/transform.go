@@ -60,6 +60,16 @@ func (t Transform) Apply(dst []byte, img image.Image, rng *rand.Rand) {
 	}
 }
 
+// work is about how many bytes Apply takes beside a picture of w x h: that of golang.org/x/image/draw's intermediate rows, or
+// the copies and rows of an [Augment].
+func (t Transform) work(w, h int) int64 {
+	r := int64(t.Resolution)
+	if t.Augment != nil {
+		return 7*int64(w)*int64(h) + 64*r*int64(h)
+	}
+	return 32*r*int64(min(w, h)) + 3*r*int64(h) // the latter for RGB.Stretch
+}
+
 // square is the part of img that is used, at the resolution, opaque.
 func (t Transform) square(img image.Image, rng *rand.Rand) *image.RGBA {
 	r := t.Resolution

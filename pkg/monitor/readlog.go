@@ -1,12 +1,18 @@
 package monitor
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,23 +27,50 @@ type LogEntry struct {
 // A last line without a newline is left out, because the run that writes it may not be done with it, or was killed
 // meanwhile. Any other line that is no valid entry is an error.
 func ReadLog(path string) ([]LogEntry, error) {
-	data, err := os.ReadFile(path)
+	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("monitor: %w", err)
 	}
-	var entries []LogEntry
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("monitor: %w", err)
+	}
+	defer f.Close()
+	entries, err := readLog(f)
+	if err != nil {
+		return nil, fmt.Errorf("monitor: %s: %w", path, err)
+	}
+	return entries, nil
+}
+
+// maxLine is far above any line of a log, and the most of one that is in memory.
+const maxLine = 1 << 20
+
+// readLog reads line by line: what a power failure left at the end may be long.
+func readLog(r io.Reader) (entries []LogEntry, err error) {
+	in := bufio.NewReaderSize(r, maxLine)
 	for n := 1; ; n++ {
-		line, rest, whole := bytes.Cut(data, []byte("\n"))
-		if !whole {
-			return entries, nil
+		line, err := in.ReadSlice('\n')
+		long := err == bufio.ErrBufferFull
+		for err == bufio.ErrBufferFull {
+			_, err = in.ReadSlice('\n')
 		}
-		data = rest
-		if len(bytes.TrimSpace(line)) == 0 {
+		switch {
+		case err == io.EOF:
+			return entries, nil
+		case err != nil:
+			return nil, err
+		case long:
+			return nil, fmt.Errorf("line %d: got more than %d bytes", n, maxLine)
+		case len(bytes.TrimSpace(line)) == 0:
 			continue
 		}
 		e, err := parseEntry(line)
 		if err != nil {
-			return nil, fmt.Errorf("monitor: %s: line %d: %w", path, n, err)
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		e.N = len(entries)
 		entries = append(entries, e)
@@ -49,11 +82,8 @@ func ReadLog(path string) ([]LogEntry, error) {
 func DropRewound(entries []LogEntry) []LogEntry {
 	kept := entries[:0]
 	for _, e := range entries {
-		i := slices.IndexFunc(kept, func(k LogEntry) bool { return k.Step >= e.Step })
-		if i >= 0 {
-			kept = kept[:i]
-		}
-		kept = append(kept, e)
+		i, _ := slices.BinarySearchFunc(kept, e.Step, func(k LogEntry, step int64) int { return cmp.Compare(k.Step, step) })
+		kept = append(kept[:i], e)
 	}
 	return kept
 }
@@ -65,6 +95,7 @@ func parseEntry(line []byte) (LogEntry, error) {
 	}
 	// Token by token, because a map would lose the order of the values.
 	dec := json.NewDecoder(bytes.NewReader(line))
+	step := false
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return e, fmt.Errorf("not an object")
 	}
@@ -77,6 +108,7 @@ func parseEntry(line []byte) (LogEntry, error) {
 		var number *float64
 		switch name {
 		case "step":
+			step = true
 			err = dec.Decode(&e.Step)
 		case "time":
 			err = dec.Decode(&e.Time)
@@ -86,7 +118,7 @@ func parseEntry(line []byte) (LogEntry, error) {
 			err = dec.Decode(&number)
 		}
 		if err != nil {
-			return e, fmt.Errorf("%q: %w", name, err)
+			return e, fmt.Errorf("%s: %s", quote(name), clip(err.Error())) // it quotes the value
 		}
 		v := math.NaN()
 		if number != nil {
@@ -99,12 +131,39 @@ func parseEntry(line []byte) (LogEntry, error) {
 		case "epoch":
 			e.Epoch = v
 		case "elapsed_sec":
-			e.Elapsed = time.Duration(v * float64(time.Second))
+			e.Elapsed = seconds(v)
 		case "img_per_sec":
 			e.Rate = v
 		default:
 			e.Values = append(e.Values, Value{name, v})
 		}
 	}
+	if !step { // not a line of a log, and too short a text for what it makes
+		return e, errors.New("no step")
+	}
 	return e, nil
+}
+
+// seconds is 0 for what is no number, and the longest duration for what does not fit.
+func seconds(v float64) time.Duration {
+	switch v *= float64(time.Second); {
+	case math.IsNaN(v):
+		return 0
+	case v >= math.MaxInt64:
+		return math.MaxInt64
+	case v <= math.MinInt64:
+		return math.MinInt64
+	}
+	return time.Duration(v)
+}
+
+// quote shows a name on one line, and no longer than a line.
+func quote(s string) string { return clip(strconv.Quote(s)) }
+
+func clip(s string) string {
+	const most = 160
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
 }

@@ -73,12 +73,24 @@ func (a Any) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s)
 }
 
+// What nobody writes by hand or by program. Every level reads all that is in it again, so that the work is the product.
+const (
+	maxText  = 64 << 10 // bytes
+	maxDepth = 256      // schedules inside each other
+)
+
 // UnmarshalJSON reads a schedule by its type tag and validates it. It fails for an unknown type and for a missing or
 // unknown parameter.
 func (a *Any) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		a.Schedule = nil
 		return nil
+	}
+	if len(data) > maxText {
+		return fmt.Errorf("sched: json: too long: got %d bytes, want at most %d", len(data), maxText)
+	}
+	if d := depth(data); d > maxDepth {
+		return fmt.Errorf("sched: json: too many schedules inside each other: got %d, want at most %d", d, maxDepth)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
@@ -90,7 +102,7 @@ func (a *Any) UnmarshalJSON(data []byte) error {
 	}
 	k, ok := kinds[kind]
 	if !ok {
-		return fmt.Errorf("sched: json: unknown type: got %q", kind)
+		return fmt.Errorf("sched: json: unknown type: got %s", quote(kind))
 	}
 	for _, f := range k.fields {
 		if raw, ok := fields[f]; !ok || string(raw) == "null" {
@@ -99,7 +111,7 @@ func (a *Any) UnmarshalJSON(data []byte) error {
 	}
 	for f := range fields {
 		if f != "type" && !slices.Contains(k.fields, f) {
-			return fmt.Errorf("sched: json: %s: unknown parameter %q", kind, f)
+			return fmt.Errorf("sched: json: %s: unknown parameter %s", kind, quote(f))
 		}
 	}
 	s, err := k.decode(data)
@@ -108,6 +120,26 @@ func (a *Any) UnmarshalJSON(data []byte) error {
 	}
 	a.Schedule = s
 	return nil
+}
+
+// depth is how many objects are inside each other.
+func depth(data []byte) (most int) {
+	now, text := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{':
+			now++
+			most = max(most, now)
+		case c == '}':
+			now--
+		}
+	}
+	return most
 }
 
 // withTag writes v, a struct with at least one field, with the type tag in front.

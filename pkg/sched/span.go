@@ -43,6 +43,10 @@ type Span struct {
 // number without a unit is refused, because people mean different things by it, and so are NaN, infinite and negative
 // numbers.
 func ParseSpan(text string) (Span, error) {
+	const most = 100 // bytes; with all its digits a number has 25
+	if len(text) > most {
+		return Span{}, fmt.Errorf("sched: parse: not a length: got %s of %d bytes, want e.g. 10epoch", quote(text), len(text))
+	}
 	s := strings.ToLower(strings.TrimSpace(text))
 	num, unit, ok := cutUnit(s)
 	n, err := strconv.ParseFloat(num, 64)
@@ -56,6 +60,15 @@ func ParseSpan(text string) (Span, error) {
 			text, num, num, num)
 	}
 	return Span{N: n, Unit: unit}, nil
+}
+
+// quote shows a text on one line, and no longer than a line.
+func quote(s string) string {
+	const most = 80
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "..."
+	}
+	return strconv.Quote(s)
 }
 
 // ParseWarmup is [ParseSpan] under the name of its most common use.

@@ -126,6 +126,9 @@ func number(d *torchsave.Dict, key string) (int64, bool) {
 // Lightning.
 var wrappers = []string{"module.", "_orig_mod.", "model."}
 
+// mostWrapped is how often; a name of nothing but wrappers would be read again for each of them.
+const mostWrapped = 8
+
 func tensorsOf(d *torchsave.Dict) (map[string]*torchsave.Tensor, error) {
 	out := make(map[string]*torchsave.Tensor, len(d.Items))
 	var odd []string
@@ -148,15 +151,14 @@ func tensorsOf(d *torchsave.Dict) (map[string]*torchsave.Tensor, error) {
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%w: got a dict without tensors: want a state dict, or one under model_state_dict", network.ErrNotTIGAS)
 	}
-	for again := true; again; {
-		again = false
+	for range mostWrapped {
 		for _, w := range wrappers {
 			if all(out, w) {
 				bare := make(map[string]*torchsave.Tensor, len(out))
 				for name, t := range out {
 					bare[strings.TrimPrefix(name, w)] = t
 				}
-				out, again = bare, true
+				out = bare
 			}
 		}
 	}

@@ -73,12 +73,24 @@ func snapshot(cache string, f File) string {
 	dir := filepath.Join(cache, f.folder())
 	commit := f.Revision
 	if !isCommit(commit) {
-		text, err := os.ReadFile(filepath.Join(dir, "refs", filepath.FromSlash(f.Revision)))
-		if commit = strings.TrimSpace(string(text)); err != nil || !isCommit(commit) {
+		if commit = readRef(filepath.Join(dir, "refs", filepath.FromSlash(f.Revision))); commit == "" {
 			return ""
 		}
 	}
 	return filepath.Join(dir, "snapshots", commit, filepath.FromSlash(f.Name))
+}
+
+// readRef is the commit that a file of refs holds; "" if it holds something else, or is no plain file.
+func readRef(path string) string {
+	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
+	if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<10 {
+		return ""
+	}
+	text, err := os.ReadFile(path)
+	if commit := strings.TrimSpace(string(text)); err == nil && isCommit(commit) {
+		return commit
+	}
+	return ""
 }
 
 // below finds all files of f's name below a cache, the newest first, except those of other repositories, and unless the

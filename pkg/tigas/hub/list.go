@@ -114,8 +114,7 @@ func readRefs(dir string) map[string][]string {
 			return nil
 		}
 		name, err := filepath.Rel(dir, path)
-		text, err2 := os.ReadFile(path)
-		if commit := strings.TrimSpace(string(text)); err == nil && err2 == nil && isCommit(commit) {
+		if commit := readRef(path); err == nil && commit != "" {
 			m[commit] = append(m[commit], filepath.ToSlash(name))
 		}
 		return nil
