@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -105,14 +106,24 @@ func TestResumeAuto(t *testing.T) {
 	require.Contains(t, again(t, exitOutput, line...), "is in use by process")
 	r.Unlock()
 
-	// A damaged snapshot is named, and the one before it taken; a manifest that cannot be read is made again.
+	// A clock that was set back, and files that were touched, change nothing.
 	all, err := r.Snapshots()
+	require.NoError(t, err)
+	require.Greater(t, len(all), 1)
+	for i, s := range all {
+		at := time.Now().Add(-time.Duration(i) * 24 * time.Hour)
+		require.NoError(t, os.Chtimes(r.Path(s), at, at))
+	}
+	require.Contains(t, again(t, exitOK, append(line, "--kimg", "0.096")...), "from step 11 ")
+
+	// A damaged snapshot is named, and the one before it taken; a manifest that cannot be read is made again.
+	all, err = r.Snapshots()
 	require.NoError(t, err)
 	last := r.Path(all[len(all)-1])
 	require.NoError(t, os.Truncate(last, 1000))
 	said := again(t, exitOK, append(line, "--kimg", "0.1")...)
 	require.Contains(t, said, last+" is damaged")
-	require.Contains(t, said, "from step 10 ")
+	require.Contains(t, said, "from step 11 ")
 	require.NoError(t, os.WriteFile(filepath.Join(r.Dir, "snapshots", "manifest.json"), []byte("{"), 0o644))
 	require.Contains(t, again(t, exitOK, append(line, "--kimg", "0.12")...), "looking at the files instead")
 

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
 
 // Snapshot is one file in snapshots/, as the manifest has it.
@@ -106,19 +104,7 @@ func plainName(name string) bool {
 	return name != "" && name != "." && name != ".." && filepath.Base(name) == name && filepath.IsLocal(name)
 }
 
-func (r *Run) writeManifest(l []Snapshot) error {
-	data, err := json.MarshalIndent(manifest{l}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("checkpoint: manifest: %w", err)
-	}
-	if err := r.Inside(r.manifest()); err != nil {
-		return err
-	}
-	return monitor.WriteFile(r.manifest(), func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
-		return err
-	})
-}
+func (r *Run) writeManifest(l []Snapshot) error { return r.writeJSON(r.manifest(), manifest{l}) }
 
 // add puts s in its place, instead of one at the same position, and marks it if it is to stay for good.
 func (k Retention) add(l []Snapshot, s Snapshot) []Snapshot {

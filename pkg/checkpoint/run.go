@@ -109,15 +109,18 @@ func (r *Run) Restart() error {
 func (r *Run) Sample(name string) string { return filepath.Join(r.Dir, "samples", name) }
 
 // WriteConfig writes config.json, indented.
-func (r *Run) WriteConfig(v any) error {
+func (r *Run) WriteConfig(v any) error { return r.writeJSON(r.config(), v) }
+
+// writeJSON writes a file of the run in one step.
+func (r *Run) writeJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return fmt.Errorf("checkpoint: config: %w", err)
+		return fmt.Errorf("checkpoint: %s: %w", path, err)
 	}
-	if err := r.Inside(r.config()); err != nil {
+	if err := r.Inside(path); err != nil {
 		return err
 	}
-	return monitor.WriteFile(r.config(), func(w io.Writer) error {
+	return monitor.WriteFile(path, func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})
