@@ -72,6 +72,8 @@ func openArchive(data []byte) (*archive, error) {
 	for _, f := range z.File {
 		name, ok := strings.CutPrefix(f.Name, folder+"/")
 		switch {
+		case strings.Contains(f.Name, "\x00"):
+			return nil, fmt.Errorf("got a member with the name %s", quote(f.Name))
 		case !ok:
 			return nil, fmt.Errorf("got the members %s and %s of two folders", quote(z.File[0].Name), quote(f.Name))
 		case seen[strings.ToLower(name)]:
@@ -145,15 +147,17 @@ func (a *archive) check() error {
 }
 
 func (a *archive) checkMember(name string, f *zip.File) error {
-	limit, look := uint64(0), func([]byte) error { return nil }
+	limit, look := uint64(0), func([]byte) error { return nil } // others are not read by libtorch, or as bytes
+	lower := strings.ToLower(name)                              // libtorch finds them by that
+	code := strings.HasPrefix(lower, "code/")
 	switch {
-	case strings.HasSuffix(name, ".py"):
+	case code && strings.HasSuffix(lower, ".py"):
 		limit, look = maxSource, func(text []byte) error { return checkSource(string(text)) }
-	case strings.HasSuffix(name, ".pkl"), strings.HasSuffix(name, ".debug_pkl"):
+	case lower == "data.pkl", lower == "constants.pkl", code && strings.HasSuffix(lower, ".debug_pkl"):
 		dir := strings.TrimSuffix(name, ".pkl") + "/" // of the storages
 		limit, look = maxPickle, func(b []byte) error {
 			root, err := checkPickle(b, func(key string) *zip.File { return a.members[dir+key] })
-			if err == nil && strings.HasSuffix(name, ".debug_pkl") {
+			if err == nil && code {
 				err = checkRanges(root)
 			}
 			return err

@@ -198,8 +198,7 @@ func oneLine(t testing.TB, err error) {
 	}
 }
 
-// What Python writes passes: every kind of value, and quantised weights. (That libtorch reads what Define makes is in the
-// other tests.)
+// What Python writes passes: every kind of value, and quantised weights.
 func TestArchivesOfPython(t *testing.T) {
 	for _, name := range []string{"python.pt", "quantised.pt"} {
 		if err := check(fixture(name)); err != nil {
@@ -207,6 +206,12 @@ func TestArchivesOfPython(t *testing.T) {
 		}
 		if err := check(archiveOf("other name/", membersOf(fixture(name)))); err != nil {
 			t.Errorf("%s, packed again: %v", name, err)
+		}
+	}
+	// What is beside the module may be anything.
+	for _, name := range []string{"extra/a.pkl", "extra/code/a.py", "bytecode.pkl"} {
+		if err := check(with(name, []byte("\x80\x04"+strings.Repeat("(", 5000)))); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if text, ok := ReadFile(bytes.NewReader(fixture("python.pt")), int64(len(fixture("python.pt"))), "note.txt"); !ok || text != "hello" {
@@ -250,6 +255,7 @@ func forgedArchives() map[string][]byte {
 		"got a damaged archive":                change(func(b []byte) { b[dir] = 'X' }),
 		"zip: not a valid zip file":            change(func(b []byte) { le.PutUint32(b[dir+42:], 1) }),
 		"a part of its directory is missing":   partly,
+		`a member with the name "m/a\x00.py"`:  archiveOf("m/", append(l, member{"a\x00.py", nil})),
 		"got two members DATA.pkl":             archiveOf("m/", append(l, member{"DATA.pkl", nil})),
 		"two members data/0":                   archiveOf("m/", append(l, member{"data/0", nil})),
 		"of two folders":                       archiveOf("", append([]member{{"m/constants.pkl", nil}}, member{"n/data.pkl", nil})),
@@ -261,6 +267,7 @@ func forgedArchives() map[string][]byte {
 		"torch does not write":                 change(func(b []byte) { b[dir+8] |= 1 }),
 		"zip: checksum error":                  change(func(b []byte) { copy(b[dir+16:], "\x00\x00\x00\x00") }),
 		"got no pickle of protocol 2":          with("data.pkl", []byte("hello")),
+		"opcode 0x32, which torch":             with("CODE/a.DEBUG_pkl", []byte("\x80\x02N2.")),
 		"got no table of source ranges":        with("code/__torch__.py.debug_pkl", []byte("\x80\x02).")),
 		"it calls a value that is no function": with("constants.pkl", []byte("\x80\x02K\x00)R.")),
 		"as number 4294967295 of 0":            with("code/__torch__.py.debug_pkl", []byte("\x80\x02Nr\xff\xff\xff\xff.")),

@@ -16,8 +16,9 @@ const (
 	// maxSide is the longest side, which is also that of JPEG. Scaling keeps every row of one direction: a line of 1 x 64 M
 	// pixels would need 50 GB.
 	maxSide = 1<<16 - 1
-	// maxScans is how often a JPEG may go over all its pixels at the largest size; smaller ones may more often. Encoders write
-	// at most 18 scans; one of no new pixels takes ten bytes, and a sixth of a second.
+	// maxScans is how often a progressive JPEG may go over all its pixels at the largest size; smaller ones may more often.
+	// Encoders write at most 18 scans; one of no new pixels takes ten bytes, and a sixth of a second. Others, which have at most
+	// four, may a quarter of that.
 	maxScans = 32
 	// maxTiles is how many pieces a TIFF may be cut into. Compressed ones cost 20 microseconds each, whatever their size.
 	maxTiles = 1 << 17
@@ -52,7 +53,11 @@ func inspect(file []byte, maxPixels int64) (*header, error) {
 	switch kind {
 	case "jpeg":
 		j := frameOf(file)
-		if most := maxScans * maxPixels / j.pixels(c.Width, c.Height); int64(j.scans) > most {
+		most := maxScans * maxPixels / j.pixels(c.Width, c.Height)
+		if !j.progressive {
+			most = max(most/4, 4)
+		}
+		if int64(j.scans) > most {
 			return nil, tooLarge("a JPEG of %d x %d in %d scans vs at most %d", c.Width, c.Height, j.scans, most)
 		}
 		h.turned = j.turned
