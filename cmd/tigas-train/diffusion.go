@@ -37,11 +37,7 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
   tigas-train diffusion --data cifar/ --arch ddpm-cifar10 --predict eps --schedule linear --loss-weight none --device cuda
   tigas-train sample runs/diffusion --n 64 --sampler ddim --steps 50 --out grid.png`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			defer t.keep.unlock()
-			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
-				return err
-			}
+		RunE: t.begun(func(cmd *cobra.Command) error {
 			f := cmd.Flags()
 			if err := noZero(f, "beta2", "tigas-max-timestep"); err != nil {
 				return err
@@ -95,7 +91,7 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 					return trainers.DiffusionWeightAdvice(weight, d.TermLimit(noise), usual.TermLimit(noise))
 				},
 			})
-		},
+		}),
 	}
 	f := cmd.Flags()
 	t.data.register(f, "2^(levels-1) of the network divides it")

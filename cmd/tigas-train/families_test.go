@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
 
 // shortRun trains a family for a few steps of the demo and returns its folder and what it said.
@@ -196,11 +197,14 @@ func TestInterruptedDrawing(t *testing.T) {
 	none := func(string) bool { return false }
 	sampling := samplingFlags{trunc: 1, cutoff: -1, noise: "const", given: none}
 	walk := filepath.Join(t.TempDir(), "walk.gif")
+	quiet := &monitor.Console{Quiet: true}
+	grid := sampleCommand{n: 4, out: filepath.Join(t.TempDir(), "grid.png"), sampling: sampling, sys: sys, console: quiet}
+	both := reconstruction{out: filepath.Join(t.TempDir(), "a.png"), sys: sys, console: quiet}
 	errs := map[string]error{
-		"sample":      sample(ctx, run, filepath.Join(t.TempDir(), "grid.png"), 4, 0, 0, sampling, sys),
+		"sample":      grid.run(ctx, run),
 		"interpolate": (&interpolation{frames: 4, keys: 2, walks: 1, fps: 20, out: walk, sampling: sampling, sys: sys}).run(ctx, run),
 	}
-	_, errs["reconstruct"] = reconstruct(ctx, run, []string{filepath.Join(run, "samples", "reals.png")}, filepath.Join(t.TempDir(), "a.png"), sys)
+	_, errs["reconstruct"] = both.run(ctx, run, []string{filepath.Join(run, "samples", "reals.png")})
 	_, errs["eval"] = (&evalCommand{n: 8, sampling: sampling, model: "none"}).measure(ctx, nil, run, torch.CPU)
 	for name, err := range errs {
 		require.Error(t, err, name)

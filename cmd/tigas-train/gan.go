@@ -25,11 +25,7 @@ demo pictures, with the detector that is part of the program; the defaults are t
   tigas-train gan --loss nonsaturating --arch resnet --device cuda
   tigas-train gan --loss tigas-only --tigas-weight 1`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			defer t.keep.unlock()
-			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
-				return err
-			}
+		RunE: t.begun(func(cmd *cobra.Command) error {
 			var err error
 			if g.Loss, err = trainers.ParseGANLoss(loss); err != nil {
 				return &hinted{code: exitUsage, err: err}
@@ -62,7 +58,7 @@ demo pictures, with the detector that is part of the program; the defaults are t
 					return trainers.WeightAdvice(weight, atStart)
 				},
 			})
-		},
+		}),
 	}
 	f := cmd.Flags()
 	t.data.register(f, "32, 64 or 128")

@@ -126,6 +126,20 @@ func (k *keepFlags) changes(now map[string]flagValue, fixed []string) (list []st
 	return list, nil
 }
 
+// surroundings lists what differs beside the flags between a run and how it goes on.
+func (c runConfig) surroundings(now runConfig) (list []string) {
+	if c.TIGAS.SHA256 != now.TIGAS.SHA256 {
+		list = append(list, fmt.Sprintf("detector %.12s -> %.12s", c.TIGAS.SHA256, now.TIGAS.SHA256))
+	}
+	if c.System.Threads != now.System.Threads || c.System.Device != now.System.Device {
+		list = append(list, fmt.Sprintf("%s, %d thread(s) -> %s, %d", c.System.Device, c.System.Threads, now.System.Device, now.System.Threads))
+	}
+	if c.Version != now.Version || c.System.LibTorch != now.System.LibTorch {
+		list = append(list, fmt.Sprintf("version %s, libtorch %s -> %s, %s", c.Version, c.System.LibTorch, now.Version, now.System.LibTorch))
+	}
+	return list
+}
+
 // absolute is the path of a file or folder that is there, whichever folder the run is continued from; other names stay.
 func absolute(path string) string {
 	if _, err := os.Stat(path); path == "" || path == "demo" || err != nil {

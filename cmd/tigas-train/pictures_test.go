@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"image"
 	"os"
@@ -15,16 +14,6 @@ import (
 
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
-
-// sample and reconstruct are commands without their command lines.
-func sample(ctx context.Context, run, out string, n, columns int, seed int64, sampling samplingFlags, sys systemFlags) error {
-	c := sampleCommand{n: n, columns: columns, seed: seed, out: out, sampling: sampling, sys: sys, console: &monitor.Console{Quiet: true}}
-	return c.run(ctx, run)
-}
-
-func reconstruct(ctx context.Context, run string, pictures []string, out string, sys systemFlags) ([]reconstructed, error) {
-	return (&reconstruction{out: out, sys: sys, console: &monitor.Console{Quiet: true}}).run(ctx, run, pictures)
-}
 
 // colours writes n pictures of one colour each.
 func colours(t *testing.T, dir string, n int) (paths []string) {

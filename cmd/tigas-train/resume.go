@@ -308,6 +308,6 @@ func (k *keepFlags) complete(kimg float64) bool {
 	if k.run == nil || k.from.Images == 0 || float64(k.from.Images) < math.Round(kimg*1000) {
 		return false
 	}
-	_, err := os.Stat(k.run.Sample("fakes" + checkpoint.Label(k.from.Images) + ".png"))
+	_, err := os.Stat(k.run.Picture("fakes", k.from.Images))
 	return err == nil
 }

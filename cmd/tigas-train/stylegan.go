@@ -41,11 +41,7 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
   tigas-train sample runs/style --n 64 --trunc 0.7 --out grid.png
   tigas-train interpolate runs/style --frames 60 --out walk.gif`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			defer t.keep.unlock()
-			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
-				return err
-			}
+		RunE: t.begun(func(cmd *cobra.Command) error {
 			f := cmd.Flags()
 			if err := noZero(f, "g-lr", "d-lr", "beta2", "batch", "latent", "style-dim", "map-depth", "channel-base",
 				"channel-max", "mbstd-group"); err != nil {
@@ -80,7 +76,7 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
 				},
 				advice: trainers.WeightAdvice,
 			})
-		},
+		}),
 	}
 	f := cmd.Flags()
 	t.data.register(f, "a power of two from 8 to 1024")

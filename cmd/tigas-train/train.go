@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 
@@ -64,6 +63,17 @@ func (t *training) registerRun(f *pflag.FlagSet, batch *int, weight float64) {
 // oneThread lets a network this small compute on one thread where none were asked for: its operations lose more to waking
 // a second one than it gives.
 func oneThread(f *pflag.FlagSet) { preset(f, originDemo, "threads", 1) }
+
+// begun is a command's run, with the flags of the run that --resume names, if any.
+func (t *training) begun(run func(cmd *cobra.Command) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		defer t.keep.unlock()
+		if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
+			return err
+		}
+		return run(cmd)
+	}
+}
 
 // train opens the data and the detector, builds the networks, makes the run folder and trains.
 func (t *training) train(cmd *cobra.Command, f family) error {
@@ -148,16 +158,8 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if detector != nil {
 		cfg.TIGAS.SHA256 = detector.SHA256
 	}
-	if was := t.keep.was; r.Resume != "" {
-		if was.TIGAS.SHA256 != cfg.TIGAS.SHA256 {
-			changes = append(changes, fmt.Sprintf("detector %.12s -> %.12s", was.TIGAS.SHA256, cfg.TIGAS.SHA256))
-		}
-		if was.System.Threads != cfg.System.Threads || was.System.Device != cfg.System.Device {
-			changes = append(changes, fmt.Sprintf("%s, %d thread(s) -> %s, %d", was.System.Device, was.System.Threads, cfg.System.Device, cfg.System.Threads))
-		}
-		if was.Version != cfg.Version || was.System.LibTorch != cfg.System.LibTorch {
-			changes = append(changes, fmt.Sprintf("version %s, libtorch %s -> %s, %s", was.Version, was.System.LibTorch, cfg.Version, cfg.System.LibTorch))
-		}
+	if r.Resume != "" {
+		changes = append(changes, t.keep.was.surroundings(cfg)...)
 		for _, c := range changes {
 			console.Message("changed   %s", c)
 		}
@@ -192,16 +194,13 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	ctx, cancel := t.keep.limit(ctx)
 	defer cancel()
 	if err = trainers.Run(ctx, net, r); err != nil {
-		if errors.Is(err, trainers.ErrInterrupted) {
-			return (&hinted{code: exitInterrupt, err: err}).withHint("tigas-train %s --resume %s goes on", f.name, run.Dir)
-		}
-		if code := exitCode(err); code == exitOutput || code == exitMemory {
-			h := &hinted{code: code, err: err, hint: hintFor(err)}
-			if h.hint != "" {
-				h.hint += "; "
+		switch code := exitCode(err); code {
+		case exitInterrupt, exitOutput, exitMemory:
+			hint := fmt.Sprintf("tigas-train %s --resume %s goes on", f.name, run.Dir)
+			if first := hintFor(err); first != "" {
+				hint = first + "; " + hint
 			}
-			h.hint += fmt.Sprintf("tigas-train %s --resume %s goes on", f.name, run.Dir)
-			return h
+			return &hinted{code: code, err: err, hint: hint}
 		}
 		return err
 	}

@@ -31,11 +31,7 @@ which two cores finish in nine minutes.`,
   tigas-train sample runs/vae --n 64 --out grid.png
   tigas-train reconstruct runs/vae face.png --out both.png`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			defer t.keep.unlock()
-			if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
-				return err
-			}
+		RunE: t.begun(func(cmd *cobra.Command) error {
 			f := cmd.Flags()
 			if err := noZero(f, "beta2"); err != nil {
 				return err
@@ -66,7 +62,7 @@ which two cores finish in nine minutes.`,
 				},
 				advice: trainers.VAEWeightAdvice,
 			})
-		},
+		}),
 	}
 	f := cmd.Flags()
 	t.data.register(f, "a power of two from 8 to 1024")

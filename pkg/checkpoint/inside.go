@@ -8,6 +8,18 @@ import (
 	"path/filepath"
 )
 
+// open opens a file of the run for reading.
+func (r *Run) open(path string) (*os.File, error) {
+	if err := r.Inside(path); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	return f, nil
+}
+
 // Inside returns an error for a path that a link leads out of the run folder: writing there would change files of somebody else.
 func (r *Run) Inside(path string) error {
 	root, err := filepath.EvalSymlinks(r.Dir)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 )
@@ -44,10 +43,7 @@ func (r *Run) Snapshots() ([]Snapshot, error) {
 	bad := func(err error) error {
 		return fmt.Errorf("checkpoint: %s: %w", r.manifest(), err)
 	}
-	if err := r.Inside(r.manifest()); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(r.manifest())
+	f, err := r.open(r.manifest())
 	if errors.Is(err, fs.ErrNotExist) {
 		if files, err := r.files(); err != nil || len(files) == 0 {
 			return nil, err
@@ -55,7 +51,7 @@ func (r *Run) Snapshots() ([]Snapshot, error) {
 		return nil, fmt.Errorf("checkpoint: %s is missing, and there are snapshots", r.manifest())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxManifest+1))

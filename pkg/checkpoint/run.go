@@ -108,6 +108,11 @@ func (r *Run) Restart() error {
 // Sample is the path of a picture under samples/.
 func (r *Run) Sample(name string) string { return filepath.Join(r.Dir, "samples", name) }
 
+// Picture is the path of a picture of the moment after so many images.
+func (r *Run) Picture(name string, images int64) string {
+	return r.Sample(name + label(images) + ".png")
+}
+
 // WriteConfig writes config.json, indented.
 func (r *Run) WriteConfig(v any) error { return r.writeJSON(r.config(), v) }
 
@@ -131,12 +136,9 @@ const maxConfig = 16 << 20
 
 // ReadConfig reads config.json.
 func (r *Run) ReadConfig(v any) error {
-	if err := r.Inside(r.config()); err != nil {
-		return err
-	}
-	f, err := os.Open(r.config())
+	f, err := r.open(r.config())
 	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+		return err
 	}
 	defer f.Close()
 	if err := json.NewDecoder(io.LimitReader(f, maxConfig)).Decode(v); err != nil {

@@ -25,13 +25,13 @@ var ErrDamaged = errors.New("damaged")
 
 // snapshotName is the file of a snapshot, by thousands of images. The name is for people: what counts is in the file and in the manifest.
 func snapshotName(images int64) string {
-	return snapshotStart + Label(images) + snapshotEnd
+	return snapshotStart + label(images) + snapshotEnd
 }
 
 const snapshotStart, snapshotEnd = "network-snapshot-", ".safetensors"
 
-// Label numbers what belongs to a moment of a run by thousands of images, such that names are in order: 000012.800.
-func Label(images int64) string { return fmt.Sprintf("%06d.%03d", images/1000, images%1000) }
+// label numbers what belongs to a moment of a run by thousands of images, such that names are in order: 000012.800.
+func label(images int64) string { return fmt.Sprintf("%06d.%03d", images/1000, images%1000) }
 
 // Path is where a snapshot is.
 func (r *Run) Path(s Snapshot) string { return filepath.Join(r.Dir, "snapshots", s.File) }
@@ -65,14 +65,17 @@ func (r *Run) Save(at Snapshot, tensors iter.Seq2[string, *torch.Tensor], metada
 		return err
 	}
 	hash := sha256.New()
-	counted := &counter{}
 	err = atomicfile.Write(path, func(f *os.File) error {
-		return write(io.MultiWriter(f, hash, counted), tensors, metadata)
+		err := write(io.MultiWriter(f, hash), tensors, metadata)
+		if err == nil {
+			at.Bytes, err = f.Seek(0, io.SeekCurrent)
+		}
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("checkpoint: write %s: %w", path, err)
 	}
-	at.SHA256, at.Bytes = hex.EncodeToString(hash.Sum(nil)), counted.n
+	at.SHA256 = hex.EncodeToString(hash.Sum(nil))
 	stay, gone := k.divide(k.add(l, at))
 	if err := r.writeManifest(stay); err != nil {
 		return err
@@ -86,13 +89,6 @@ func (r *Run) Save(at Snapshot, tensors iter.Seq2[string, *torch.Tensor], metada
 		}
 	}
 	return nil
-}
-
-type counter struct{ n int64 }
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += int64(len(p))
-	return len(p), nil
 }
 
 // Verify reads a snapshot and compares it with the manifest. It returns an error that wraps [ErrDamaged] when it is another
@@ -116,12 +112,9 @@ func (r *Run) Verify(s Snapshot) error {
 // hash reads a snapshot and returns its SHA-256 and size.
 func (r *Run) hash(s Snapshot) (sum string, size int64, err error) {
 	path := r.Path(s)
-	if err := r.Inside(path); err != nil {
-		return "", 0, err
-	}
-	f, err := os.Open(path)
+	f, err := r.open(path)
 	if err != nil {
-		return "", 0, fmt.Errorf("checkpoint: %w", err)
+		return "", 0, err
 	}
 	defer f.Close()
 	h := sha256.New()
@@ -210,16 +203,10 @@ func (r *Run) discard(files []string) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	for _, file := range files {
-		if err := r.move(file, filepath.Join(dir, file)); err != nil {
-			return err
+		err := os.Rename(filepath.Join(r.Dir, "snapshots", file), filepath.Join(dir, file))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("checkpoint: %w", err)
 		}
-	}
-	return nil
-}
-
-func (r *Run) move(file, to string) error {
-	if err := os.Rename(filepath.Join(r.Dir, "snapshots", file), to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
 }

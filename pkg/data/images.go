@@ -27,13 +27,7 @@ func (s asScored) Image(i int) (image.Image, error) {
 		}
 		return ToRGB(img), nil
 	}
-	var p image.Image
-	var unbounded Memory
-	err := unbounded.read(src, true, func(w, h int) int64 { return 0 }, func(_ []byte, img image.Image) error {
-		p = img
-		return nil
-	})
-	return p, err
+	return readAlone(src, true)
 }
 
 // Images are pictures in memory as a detector is shown them when files are scored.

@@ -73,6 +73,16 @@ func (m *Memory) read(s source, scored bool, work func(w, h int) int64, use func
 	return use(file, img)
 }
 
+// readAlone reads a picture that nothing else is counted with.
+func readAlone(s source, asScored bool) (img image.Image, err error) {
+	var unbounded Memory
+	err = unbounded.read(s, asScored, func(w, h int) int64 { return 0 }, func(_ []byte, got image.Image) error {
+		img = got
+		return nil
+	})
+	return img, err
+}
+
 // source is where the bytes of a picture are. Its text is what errors call it.
 type source interface {
 	fmt.Stringer

@@ -93,14 +93,7 @@ func (z *Zip) Name() string { return strings.TrimSuffix(filepath.Base(z.path), f
 func (z *Zip) Len() int { return len(z.entries) }
 
 // Image decodes picture i. An entry that unpacks to more than it may is refused. The error names the entry.
-func (z *Zip) Image(i int) (img image.Image, err error) {
-	var unbounded Memory
-	err = unbounded.read(zipSource{z, i}, false, func(w, h int) int64 { return 0 }, func(_ []byte, got image.Image) error {
-		img = got
-		return nil
-	})
-	return img, err
-}
+func (z *Zip) Image(i int) (image.Image, error) { return readAlone(zipSource{z, i}, false) }
 
 // zipSource is a picture in a zip file.
 type zipSource struct {

@@ -4,9 +4,9 @@ import "math"
 
 // Progress is how far a run has come. The training loop fills it in; [NewProgress] is the simplest way.
 type Progress struct {
-	Step   int64   // optimiser steps done, so 0 during the first step
-	Images int64   // training images seen by those steps
-	Epoch  float64 // passes over the data set, with the fraction of the current one: 2.5 is half-way through the third
+	Step   int64   `json:"step"`   // optimiser steps done, so 0 during the first step
+	Images int64   `json:"images"` // training images seen by those steps
+	Epoch  float64 `json:"epoch"`  // passes over the data set, with the fraction of the current one: 2.5 is half-way through the third
 }
 
 // NewProgress returns the progress after step steps that saw images training images of a data set with size images.

@@ -25,9 +25,7 @@ func (l *loop) lrScale() float64 { return math.Ldexp(1, -l.s.Rollbacks) }
 // updated counts what became of an update: err is nil, or says why it was left out.
 func (l *loop) updated(name string, err error) error {
 	if err == nil {
-		if l.s.Skipped[name] > 0 {
-			delete(l.s.Skipped, name)
-		}
+		delete(l.s.Skipped, name)
 		return nil
 	}
 	l.s.Skipped[name]++
@@ -84,7 +82,6 @@ func (l *loop) rollBack(cause error) error {
 	}
 	// Time goes on, and what was logged stays: it shows what happened.
 	l.s.LogBytes, l.s.ElapsedSec, l.s.Rollbacks, l.s.Skipped = logged, elapsed, n, map[string]int{}
-	l.saved = l.s.Step
 	l.startFeed()
 	l.o.Console.Warn("%s: back to step %d (kimg %.1f) with learning rates times %g", cause, l.s.Step, l.kimg(), l.lrScale())
 	return nil

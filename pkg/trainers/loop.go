@@ -14,7 +14,6 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
-	"github.com/tigas-train/tigas-train/pkg/sched"
 )
 
 // ErrInterrupted: the context ended; a snapshot was written.
@@ -298,12 +297,8 @@ func (l *loop) kimg() float64 { return float64(l.s.Images) / 1000 }
 func (l *loop) step() error {
 	l.stats.beginStep()
 	return l.scope.Scoped(func(s *torch.Scope) error {
-		return l.f.Step(&Step{Scope: s, Progress: l.progress(), Noise: l.noise, Choice: l.choice, loop: l})
+		return l.f.Step(&Step{Scope: s, Progress: l.s.Progress, Noise: l.noise, Choice: l.choice, loop: l})
 	})
-}
-
-func (l *loop) progress() sched.Progress {
-	return sched.Progress{Step: l.s.Step, Images: l.s.Images, Epoch: l.s.Epoch}
 }
 
 // startFeed reads ahead from where the stream is. The context is not that of the run: a step that has begun gets its data.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
-	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
 
@@ -85,9 +84,7 @@ func (l *loop) reconstruct(ctx context.Context, s *torch.Scope, r Reconstructor)
 }
 
 // picture is the path of a grid of this moment.
-func (l *loop) picture(name string) string {
-	return l.o.Out.Sample(name + checkpoint.Label(l.s.Images) + ".png")
-}
+func (l *loop) picture(name string) string { return l.o.Out.Picture(name, l.s.Images) }
 
 // grid writes images.
 func (l *loop) grid(name string, x *torch.Tensor) error {
