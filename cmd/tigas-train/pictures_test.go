@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,15 @@ func gridOf(t *testing.T, path string) []image.Image {
 	t.Helper()
 	file, err := os.ReadFile(path)
 	require.NoError(t, err)
-	return monitor.GridPictures(file)
+	whole, err := png.Decode(bytes.NewReader(file))
+	require.NoError(t, err)
+	grid := monitor.ReadGrid(file, whole)
+	require.NotNil(t, grid)
+	var l []image.Image
+	for i := range grid.Len() {
+		l = append(l, grid.Picture(i))
+	}
+	return l
 }
 
 // Folders are walked, what cannot be read is left out with a warning, and standard output has nothing but the table, in the

@@ -161,11 +161,7 @@ func loadSquare(f scoreInput, r int) ([]byte, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	file, err := data.ReadFile(f.path)
-	if err != nil {
-		return nil, err
-	}
-	img, err := data.Decode(file)
+	img, err := data.ReadImage(f.path)
 	if err != nil {
 		return nil, err
 	}

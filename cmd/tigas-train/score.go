@@ -29,6 +29,7 @@ type scoreCommand struct {
 	Plot      string
 	Sheet     string
 	sys       systemFlags
+	memory    *data.Memory
 
 	in      io.Reader
 	out     io.Writer
@@ -110,6 +111,7 @@ func (s *scoreCommand) run(ctx context.Context, args []string) error {
 	if err := prepareOutputs(s.outputs()...); err != nil {
 		return err
 	}
+	s.memory = data.NewMemory(data.Workers(s.Workers))
 	device, err := s.sys.start()
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"image"
 	"math"
 	"time"
@@ -80,33 +81,44 @@ func (s *scoreCommand) scoreAll(ctx context.Context, root *torch.Scope, d *tigas
 			}
 		}
 		l[i].Path = files[i].path
-		if file.err != nil {
-			l[i].Error = reason(files[i].path, file.err)
-		}
-		n := len(file.grid)
-		if file.pix != nil {
-			n = 1
-		}
-		l[i].Pictures, l[i].each = n, make([]float64, n)
-		for k := range n {
-			pix := file.pix
-			if pix == nil {
-				pix = s.pixels(image.Image(file.grid[k]))
-			}
-			batch.add(pix, &l[i], k)
+		add := func(pix []byte) error {
+			l[i].Pictures, l[i].each = l[i].Pictures+1, append(l[i].each, 0)
+			batch.add(pix, &l[i], len(l[i].each)-1)
 			if len(batch.of) < s.Batch {
-				continue
+				return nil
 			}
-			if err = batch.flush(); err != nil {
-				return finished(l[:done]), err
+			if err := batch.flush(); err != nil {
+				return err
 			}
 			done = i
 			if ctx.Err() != nil {
-				return finished(l[:done]), ctx.Err()
+				return ctx.Err()
 			}
 			rate.Observe(time.Now(), int64(i+1))
 			s.console.Status("scoring  %d of %d files  %.1f/s  eta %s", i+1, len(l), rate.SessionPerSecond(),
 				monitor.Duration(rate.ETA(int64(len(l)))))
+			return nil
+		}
+		var failed error // to score, which is not the file's fault
+		switch {
+		case file.grid:
+			file.err = s.open(l[i].Path, s.Size, func(img image.Image, grid *monitor.SavedGrid) error {
+				if grid == nil {
+					return errors.New("it was written over while it was read")
+				}
+				for k := 0; k < grid.Len() && failed == nil; k++ {
+					failed = add(s.pixels(grid.Picture(k)))
+				}
+				return nil
+			})
+		case file.err == nil:
+			failed = add(file.pix)
+		}
+		if failed != nil {
+			return finished(l[:done]), failed
+		}
+		if file.err != nil {
+			l[i].Error = reason(files[i].path, file.err)
 		}
 		if len(batch.of) == 0 {
 			done = i + 1

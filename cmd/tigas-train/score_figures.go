@@ -108,21 +108,21 @@ func (s *scoreCommand) contactSheet(l []scored) (image.Image, error) {
 		busy <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-busy }()
-			img, grid, err := s.open(l[file].Path)
-			if err != nil {
-				return // it was there when it was scored
-			}
 			name := filepath.Base(l[file].Path)
-			for _, i := range which {
-				t := chosen[i]
-				if grid != nil {
-					if t.picture >= len(grid) {
-						continue
+			// What can no longer be read is left out: it was there when it was scored.
+			_ = s.open(l[file].Path, monitor.SheetCell, func(img image.Image, grid *monitor.SavedGrid) error {
+				for _, i := range which {
+					t := chosen[i]
+					switch {
+					case grid == nil:
+						items[i] = monitor.SheetItem{Image: reduced(img), Score: t.score, Name: name}
+					case t.picture < grid.Len():
+						items[i] = monitor.SheetItem{Image: reduced(grid.Picture(t.picture)), Score: t.score,
+							Name: fmt.Sprintf("%s #%d", name, t.picture)}
 					}
-					img, name = grid[t.picture], fmt.Sprintf("%s #%d", filepath.Base(l[file].Path), t.picture)
 				}
-				items[i] = monitor.SheetItem{Image: reduced(img), Score: t.score, Name: name}
-			}
+				return nil
+			})
 		})
 	}
 	wg.Wait()

@@ -102,11 +102,11 @@ func (s *scoreCommand) expand(path string) []scoreInput {
 	return l
 }
 
-// decoded is what a file holds: the pixels [3, R, R] of a picture, or the pictures of a sample grid, which are small and
-// are stretched when their turn comes.
+// decoded is what a file holds: the pixels [3, R, R] of a picture. A sample grid has its pictures read when its turn comes,
+// since those of many grids would not fit into memory.
 type decoded struct {
 	pix  []byte
-	grid []image.Image
+	grid bool
 	err  error
 }
 
@@ -134,32 +134,25 @@ func (s *scoreCommand) decodeAhead(ctx context.Context, files []scoreInput, ahea
 	return queue
 }
 
-func (s *scoreCommand) decode(f scoreInput) decoded {
-	if f.err != nil {
-		return decoded{err: f.err}
+func (s *scoreCommand) decode(f scoreInput) (d decoded) {
+	if d.err = f.err; d.err != nil {
+		return d
 	}
-	img, grid, err := s.open(f.path)
-	if err != nil || grid != nil {
-		return decoded{grid: grid, err: err}
-	}
-	return decoded{pix: s.pixels(img)}
+	d.err = s.open(f.path, s.Size, func(img image.Image, grid *monitor.SavedGrid) error {
+		if d.grid = grid != nil; !d.grid {
+			d.pix = s.pixels(img)
+		}
+		return nil
+	})
+	return d
 }
 
-// open reads a picture, or the pictures of a sample grid.
-func (s *scoreCommand) open(path string) (img image.Image, grid []image.Image, err error) {
-	file, err := data.ReadFile(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if s.Crop == cropStretch {
-		img, err = data.DecodeRGB(file)
-	} else {
-		img, err = data.Decode(file)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return img, monitor.GridPictures(file), nil
+// open reads a picture that is scaled to a size, or finds it to be a sample grid. What it takes of memory is counted until
+// use returns; it does not call open, which would wait for itself.
+func (s *scoreCommand) open(path string, size int, use func(img image.Image, grid *monitor.SavedGrid) error) error {
+	return s.memory.Use(path, s.Crop == cropStretch, size, func(file []byte, img image.Image) error {
+		return use(img, monitor.ReadGrid(file, img))
+	})
 }
 
 // pixels is what the detector is shown of a picture.
@@ -179,6 +172,9 @@ func reason(path string, err error) string {
 	if errors.As(err, &p) && p.Path == path {
 		return p.Err.Error()
 	}
-	text := strings.TrimPrefix(oneLine(err), "data: ")
-	return strings.TrimPrefix(strings.TrimPrefix(text, path+": "), "decode: ")
+	text := oneLine(err)
+	for _, p := range []string{"data: ", path + ": ", "data: ", "decode: "} {
+		text = strings.TrimPrefix(text, p)
+	}
+	return text
 }

@@ -71,7 +71,7 @@ func (c *Canvas) Add(pix []byte) {
 	}
 }
 
-// Write writes the rows so far to a PNG file in one step, see [WriteFile]; [GridPictures] reads their pictures back, if
+// Write writes the rows so far to a PNG file in one step, see [WriteFile]; [ReadGrid] reads their pictures back, if
 // there is a whole row. The file is encoded as it is written.
 func (c *Canvas) Write(path string) error {
 	l := c.layout

@@ -2,13 +2,14 @@ package monitor
 
 import (
 	"bytes"
+	"image"
 	"image/png"
 	"os"
 	"path/filepath"
 	"testing"
 )
 
-func TestGridPicturesAreThoseThatWereWritten(t *testing.T) {
+func TestSavedGridHasThePicturesThatWereWritten(t *testing.T) {
 	for _, g := range []struct{ n, h, w, columns int }{{5, 3, 256, 2}, {7, 8, 8, 0}, {1, 32, 32, 0}, {64, 32, 32, 8}, {3, 2, 300, 9}} {
 		pix := pictures(g.n, g.h, g.w)
 		path := filepath.Join(t.TempDir(), "grid.png")
@@ -19,15 +20,17 @@ func TestGridPicturesAreThoseThatWereWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = png.Decode(bytes.NewReader(file)); err != nil { // checks the checksum of every chunk
+		whole, err := png.Decode(bytes.NewReader(file)) // checks the checksum of every chunk
+		if err != nil {
 			t.Fatalf("%v: no PNG: %v", g, err)
 		}
-		got := GridPictures(file)
-		if len(got) != g.n {
-			t.Fatalf("%v: got %d pictures", g, len(got))
+		got := ReadGrid(file, whole)
+		if got == nil || got.Len() != g.n {
+			t.Fatalf("%v: got %v", g, got)
 		}
 		size := 3 * g.h * g.w
-		for i, img := range got {
+		for i := range g.n {
+			img := got.Picture(i)
 			want := Picture(pix[i*size:], g.h, g.w)
 			for y := range g.h {
 				for x := range g.w {
@@ -41,7 +44,7 @@ func TestGridPicturesAreThoseThatWereWritten(t *testing.T) {
 }
 
 // A picture that is no grid, was scaled since, or lies about itself has no pictures in it, and nothing panics.
-func TestGridPicturesOfOtherFiles(t *testing.T) {
+func TestReadGridOfOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "grid.png")
 	if err := WriteGrid(path, pictures(4, 8, 8), 4, 8, 8, 2); err != nil {
@@ -55,22 +58,69 @@ func TestGridPicturesOfOtherFiles(t *testing.T) {
 	if err = png.Encode(&plain, Picture(pictures(1, 64, 64), 64, 64)); err != nil {
 		t.Fatal(err)
 	}
+	decode := func(b []byte) image.Image {
+		img, err := png.Decode(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	whole := decode(grid)
 	files := map[string][]byte{
 		"nothing": nil, "text": []byte("hello"), "plain": plain.Bytes(),
-		"another size": append(append(bytes.Clone(plain.Bytes()[:pngHead]), grid[pngHead:pngHead+70]...), plain.Bytes()[pngHead:]...),
-		"huge":         bytes.Replace(grid, []byte("n=4 h=8"), []byte("n=9 h=9"), 1),
-		"no numbers":   bytes.Replace(grid, []byte("n=4"), []byte("n=x"), 1),
-		"zero":         bytes.Replace(grid, []byte("n=4"), []byte("n=0"), 1),
+		"huge":       bytes.Replace(grid, []byte("n=4 h=8"), []byte("n=9 h=9"), 1),
+		"no numbers": bytes.Replace(grid, []byte("n=4"), []byte("n=x"), 1),
+		"zero":       bytes.Replace(grid, []byte("n=4"), []byte("n=0"), 1),
 	}
-	for k := range 120 {
+	for k := range pngHead + 40 { // before the end of the chunk
 		files["cut"] = grid[:k]
 		for name, f := range files {
-			if got := GridPictures(f); got != nil {
-				t.Fatalf("%s: got %d pictures", name, len(got))
+			if got := ReadGrid(f, whole); got != nil {
+				t.Fatalf("%s: got %d pictures", name, got.Len())
 			}
 		}
 	}
-	if len(GridPictures(grid)) != 4 {
+	if ReadGrid(grid, decode(plain.Bytes())) != nil {
+		t.Fatal("a picture of another size has pictures")
+	}
+	if got := ReadGrid(grid, whole); got == nil || got.Len() != 4 {
 		t.Fatal("the grid itself has no pictures: this test tests nothing")
 	}
+}
+
+// FuzzReadGrid wants of any file, with a picture of any size, none or the pictures of a grid that is as large as the picture.
+func FuzzReadGrid(f *testing.F) {
+	dir := f.TempDir()
+	for _, g := range []struct{ n, h, w, columns int }{{5, 3, 256, 2}, {7, 8, 8, 0}, {1, 2, 600, 0}} {
+		path := filepath.Join(dir, "grid.png")
+		if err := WriteGrid(path, pictures(g.n, g.h, g.w), g.n, g.h, g.w, g.columns); err != nil {
+			f.Fatal(err)
+		}
+		file, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		size := layOut(g.n, g.h, g.w, g.columns).bounds().Max
+		f.Add(file[:pngHead+80], uint16(size.X), uint16(size.Y))
+		f.Add(bytes.Replace(file[:pngHead+80], []byte("n="), []byte("n=9999999"), 1), uint16(size.X), uint16(size.Y))
+	}
+	f.Fuzz(func(t *testing.T, file []byte, w, h uint16) {
+		whole := image.NewGray(image.Rect(0, 0, int(w)%4096, int(h)%4096))
+		g := ReadGrid(file, whole)
+		if g == nil {
+			return
+		}
+		if n := g.Len() * g.h * g.w; g.Len() < 1 || n > len(whole.Pix) {
+			t.Fatalf("%d pictures of %dx%d in %v", g.Len(), g.w, g.h, whole.Rect)
+		}
+		for _, i := range []int{0, g.Len() - 1} {
+			at := g.cell(i)
+			if cell := image.Rect(0, 0, g.w*g.scale, g.h*g.scale).Add(at); !cell.In(whole.Rect) {
+				t.Fatalf("picture %d of %d is at %v in %v", i, g.Len(), cell, whole.Rect)
+			}
+			if size := g.Picture(i).Rect.Max; size != image.Pt(g.w, g.h) {
+				t.Fatalf("picture of %v vs %dx%d", size, g.w, g.h)
+			}
+		}
+	})
 }

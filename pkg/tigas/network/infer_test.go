@@ -91,3 +91,26 @@ func TestParseCard(t *testing.T) {
 		require.ErrorContains(t, err, "network: card")
 	}
 }
+
+// FuzzParseCard wants of any text an error on one line, or a card that says the same when it is written and read again.
+func FuzzParseCard(f *testing.F) {
+	epoch := int64(49)
+	card := Card{Format: CardFormat, Mode: FastMode, Base: 32, Feature: 256, Blocks: []int{3, 4, 6, 3}, Parameters: 1, ImageSize: 256,
+		Source: &Source{File: "a.pt", SHA256: "00", Epoch: &epoch, Inert: []string{"x"}}, Training: []byte(`{"data":["a"]}`)}
+	f.Add(card.Text())
+	for _, text := range []string{"", "{}", "null", "[]", `{"format":"tigas-train detector 9","image_size":-1}`, `{"format":"tigas-train detector 1","training":[[[`,
+		`{"format":"tigas-train detector 2","image_size":1e9,"blocks":[null]}`, `{"format":"tigas-train detector 1\n","mode":"\u0000","training":null}`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ParseCard(text)
+		if err != nil {
+			require.NotRegexp(t, `[\n\r\x1b]`, err.Error())
+			require.Less(t, len(err.Error()), 500)
+			return
+		}
+		again, err := ParseCard(c.Text())
+		require.NoError(t, err)
+		require.Equal(t, c.Text(), again.Text())
+	})
+}
