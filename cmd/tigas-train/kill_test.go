@@ -19,6 +19,7 @@ import (
 
 	"github.com/tigas-train/tigas-train/cgo/safetensors"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
 
 // tinyRuns are command lines that train for some seconds, with a snapshot in every second or third step.
@@ -77,9 +78,7 @@ func resultOf(t *testing.T, dir string) result {
 	for line := range strings.Lines(string(text)) {
 		var m map[string]any
 		require.NoError(t, json.Unmarshal([]byte(line), &m), line)
-		for _, clock := range []string{"time", "elapsed_sec", "img_per_sec"} {
-			delete(m, clock)
-		}
+		maps.DeleteFunc(m, func(name string, _ any) bool { return monitor.OfClock(name) })
 		b, err := json.Marshal(m)
 		require.NoError(t, err)
 		r.log = append(r.log, string(b))

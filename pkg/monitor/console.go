@@ -117,11 +117,10 @@ func (t Tick) live() string {
 	return b.String()
 }
 
-// values appends those that want is true for. Learning rates and gradient norms are in log.jsonl only: on the console they
-// would push the rest off the line.
+// values appends those that want is true for.
 func (t Tick) values(b *strings.Builder, want func(Value) bool) {
 	for _, v := range t.Values {
-		if strings.HasPrefix(v.Name, "lr_") || strings.HasSuffix(v.Name, "_grad_norm") || !want(v) {
+		if onlyLogged(v.Name) || !want(v) {
 			continue
 		}
 		if a := math.Abs(v.Value); a >= 1e6 || a > 0 && a < 1e-3 {
@@ -130,4 +129,17 @@ func (t Tick) values(b *strings.Builder, want func(Value) bool) {
 			fmt.Fprintf(b, " %s %.3f", v.Name, v.Value)
 		}
 	}
+}
+
+// onlyLogged tells which values would push the rest off the line: learning rates, norms and times are looked at in the report.
+func onlyLogged(name string) bool {
+	switch QuantityOf(name).Panel {
+	case PanelRate, PanelGradient, PanelTime:
+		return true
+	}
+	switch name {
+	case "tigas_weight", "tigas_grad_ratio", "epoch_score", "epoch_done":
+		return true
+	}
+	return false
 }

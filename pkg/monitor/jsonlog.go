@@ -1,19 +1,22 @@
 package monitor
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"strconv"
 	"time"
 )
 
-// JSONLog appends one JSON object for each tick to a file, and flushes it.
+// JSONLog appends one JSON object for each tick to a file, and one for each time that samples were measured.
 //
-// The keys are step, kimg, epoch, time (RFC 3339), elapsed_sec, img_per_sec, and every value by its name. JSON has no NaN
-// and no infinity: such a value is null, and its name is listed under "nonfinite".
+// The keys are step, kimg, epoch, time (RFC 3339), elapsed_sec, img_per_sec, and every value by its name, see [QuantityOf].
+// The line of samples has no img_per_sec. JSON has no NaN and no infinity: such a value is null, and its name is listed under
+// "nonfinite".
 type JSONLog struct {
 	f   *os.File
 	now func() time.Time
@@ -35,32 +38,44 @@ func OpenJSONLog(path string) (*JSONLog, error) {
 
 // Tick appends t.
 func (l *JSONLog) Tick(t Tick) error {
+	_, err := l.f.Write(t.JSON(l.now(), true))
+	if err != nil {
+		return fmt.Errorf("monitor: log: %w", err)
+	}
+	return nil
+}
+
+// Samples appends what was measured of samples: the step and the values of t.
+func (l *JSONLog) Samples(t Tick) error {
+	_, err := l.f.Write(t.JSON(l.now(), false))
+	if err != nil {
+		return fmt.Errorf("monitor: log: %w", err)
+	}
+	return nil
+}
+
+// JSON is the line of the log, with its newline. rate tells whether the tick has one.
+func (t Tick) JSON(now time.Time, rate bool) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"step":%d,"kimg":%s,"epoch":%s,"time":%q,"elapsed_sec":%s,"img_per_sec":%s`, t.Step, number(t.Kimg),
-		number(t.Epoch), l.now().UTC().Format(time.RFC3339), number(t.Elapsed.Seconds()), number(t.Rate))
+	fmt.Fprintf(&b, `{"step":%d,"kimg":%s,"epoch":%s,"time":%q,"elapsed_sec":%s`, t.Step, number(t.Kimg),
+		number(t.Epoch), now.UTC().Format(time.RFC3339), number(t.Elapsed.Seconds()))
+	if rate {
+		fmt.Fprintf(&b, `,"img_per_sec":%s`, number(t.Rate))
+	}
 	var bad []string
 	for _, v := range t.Values {
-		name, err := json.Marshal(v.Name)
-		if err != nil {
-			return fmt.Errorf("monitor: log: %w", err)
-		}
+		name, _ := json.Marshal(v.Name) // cannot fail: it is a string
 		fmt.Fprintf(&b, ",%s:%s", name, number(v.Value))
 		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
 			bad = append(bad, v.Name)
 		}
 	}
 	if bad != nil {
-		names, err := json.Marshal(bad)
-		if err != nil {
-			return fmt.Errorf("monitor: log: %w", err)
-		}
+		names, _ := json.Marshal(bad)
 		fmt.Fprintf(&b, `,"nonfinite":%s`, names)
 	}
 	b.WriteString("}\n")
-	if _, err := l.f.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("monitor: log: %w", err)
-	}
-	return nil
+	return b.Bytes()
 }
 
 // Sync has what was written stored on disk, and returns how many bytes that is.
@@ -75,29 +90,36 @@ func (l *JSONLog) Sync() (int64, error) {
 	return info.Size(), nil
 }
 
-// Rewind drops all after the first n bytes: the ticks that a run makes again. It fails, and drops nothing, when there are
-// not as many or when a line would be cut.
-func (l *JSONLog) Rewind(n int64) error {
+// Rewind drops all after the first n bytes: the ticks that a run makes again. The line that comes next stays if it is that of
+// the samples of this step, whose pictures were then written too; samples tells. Rewind fails, and drops nothing, when there
+// are not as many bytes or when a line would be cut.
+func (l *JSONLog) Rewind(n, step int64) (samples bool, err error) {
 	info, err := l.f.Stat()
 	if err != nil {
-		return fmt.Errorf("monitor: log: %w", err)
+		return false, fmt.Errorf("monitor: log: %w", err)
 	}
 	if info.Size() < n {
-		return fmt.Errorf("monitor: %s: got %d bytes vs %d when the snapshot was written: ticks are missing", l.f.Name(), info.Size(), n)
+		return false, fmt.Errorf("monitor: %s: got %d bytes vs %d when the snapshot was written: ticks are missing", l.f.Name(), info.Size(), n)
 	}
 	if n > 0 {
 		var last [1]byte
 		if _, err := l.f.ReadAt(last[:], n-1); err != nil {
-			return fmt.Errorf("monitor: log: %w", err)
+			return false, fmt.Errorf("monitor: log: %w", err)
 		}
 		if last[0] != '\n' {
-			return fmt.Errorf("monitor: %s: it is not the one of the snapshot: no line ends at byte %d", l.f.Name(), n)
+			return false, fmt.Errorf("monitor: %s: it is not the one of the snapshot: no line ends at byte %d", l.f.Name(), n)
+		}
+	}
+	line, err := bufio.NewReaderSize(io.NewSectionReader(l.f, n, info.Size()-n), 4096).ReadSlice('\n')
+	if err == nil { // a longer line is none of ours
+		if e, tick, err := parseEntry(line); err == nil && !tick && e.Step == step {
+			samples, n = true, n+int64(len(line))
 		}
 	}
 	if err := l.f.Truncate(n); err != nil {
-		return fmt.Errorf("monitor: log: %w", err)
+		return false, fmt.Errorf("monitor: log: %w", err)
 	}
-	return nil
+	return samples, nil
 }
 
 func number(v float64) string {

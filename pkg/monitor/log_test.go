@@ -84,7 +84,7 @@ func TestLogRoundTrip(t *testing.T) {
 }
 
 func TestLogAfterACrash(t *testing.T) {
-	whole := `{"step":1,"kimg":0.1,"D":1}`
+	whole := `{"step":1,"kimg":0.1,"img_per_sec":2,"D":1}`
 	for name, v := range map[string]struct {
 		tail    string // follows one whole line
 		read    int    // entries before it is opened again

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,11 @@ import (
 // sec_tigas, sec_optimizer, sec_other; and sec_pictures and sec_snapshot, which are no part of a step but are spread over the
 // steps of the tick in which they fall.
 const PhasePrefix = "sec_"
+
+// OfClock tells whether a value of the log depends on the clock, and is another one each time the same run is made.
+func OfClock(name string) bool {
+	return name == "time" || name == "elapsed_sec" || name == "img_per_sec" || strings.HasPrefix(name, PhasePrefix)
+}
 
 // PhaseTitle says what a phase is.
 func PhaseTitle(phase string) string {
@@ -43,18 +49,24 @@ type Phases struct {
 	now   func() time.Time // nil: time.Now
 	stack []string
 	since time.Time
-	spent map[string]time.Duration
-	order []string
+	spent []Spent // since the last Take, in the order in which they first came
+	total []Spent
 }
 
-// Begin starts a phase, and lets that which it is in pause until end is called. The outermost Begin starts the clock.
+// Spent is what a phase has taken.
+type Spent struct {
+	Name string
+	Time time.Duration
+}
+
+// Begin starts a phase, and lets that which it is in pause until end is called.
 func (p *Phases) Begin(name string) (end func()) {
 	p.turn()
 	p.stack = append(p.stack, name)
 	depth := len(p.stack)
 	return func() {
 		if len(p.stack) < depth {
-			return // ended with one around it, when a step was given up
+			return // it ended with one around it
 		}
 		p.turn()
 		p.stack = p.stack[:depth-1]
@@ -69,31 +81,37 @@ func (p *Phases) turn() {
 	}
 	t := now()
 	if n := len(p.stack); n > 0 {
-		name := p.stack[n-1]
-		if _, ok := p.spent[name]; !ok {
-			p.order = append(p.order, name)
-			if p.spent == nil {
-				p.spent = map[string]time.Duration{}
-			}
-		}
-		p.spent[name] += t.Sub(p.since)
+		add(&p.spent, p.stack[n-1], t.Sub(p.since))
 	}
 	p.since = t
 }
 
-// Spent is what a phase has taken so far.
-type Spent struct {
-	Name string
-	Time time.Duration
+func add(l *[]Spent, name string, d time.Duration) {
+	for i := range *l {
+		if (*l)[i].Name == name {
+			(*l)[i].Time += d
+			return
+		}
+	}
+	*l = append(*l, Spent{name, d})
 }
 
-// Take returns the phases in the order in which they first came, and starts anew.
+// Take returns what the phases took since the last call.
 func (p *Phases) Take() []Spent {
-	var l []Spent
-	for _, name := range p.order {
-		l = append(l, Spent{name, p.spent[name]})
+	l := p.spent
+	p.spent = nil
+	for _, s := range l {
+		add(&p.total, s.Name, s.Time)
 	}
-	p.spent, p.order = nil, nil
+	return l
+}
+
+// Total returns what the phases took in all.
+func (p *Phases) Total() []Spent {
+	l := slices.Clone(p.total)
+	for _, s := range p.spent {
+		add(&l, s.Name, s.Time)
+	}
 	return l
 }
 
@@ -105,7 +123,7 @@ func Breakdown(l []Spent) string {
 		all += s.Time
 	}
 	l = slices.Clone(l)
-	slices.SortStableFunc(l, func(a, b Spent) int { return int(b.Time - a.Time) })
+	slices.SortStableFunc(l, func(a, b Spent) int { return cmp.Compare(b.Time, a.Time) })
 	var parts []string
 	for _, s := range l {
 		if share := 100 * s.Time.Seconds() / max(all.Seconds(), 1e-9); share >= 0.5 {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// LogEntry is one line of a log.
+// LogEntry is what a log says of one step: a line, or two, if samples were measured at the end of a tick.
 type LogEntry struct {
 	Time time.Time
 	Tick // N counts from the top of the file; Total and ETA are not in the log and stay 0; Values has all other keys
@@ -68,9 +68,13 @@ func readLog(r io.Reader) (entries []LogEntry, err error) {
 		case len(bytes.TrimSpace(line)) == 0:
 			continue
 		}
-		e, err := parseEntry(line)
+		e, tick, err := parseEntry(line)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		if k := len(entries) - 1; !tick && k >= 0 && entries[k].Step == e.Step {
+			entries[k].Values = append(entries[k].Values, e.Values...)
+			continue
 		}
 		e.N = len(entries)
 		entries = append(entries, e)
@@ -88,21 +92,21 @@ func DropRewound(entries []LogEntry) []LogEntry {
 	return kept
 }
 
-func parseEntry(line []byte) (LogEntry, error) {
-	var e LogEntry
+// parseEntry reads a line. tick tells whether it is that of a tick, which has a rate.
+func parseEntry(line []byte) (e LogEntry, tick bool, err error) {
 	if !json.Valid(line) {
-		return e, fmt.Errorf("not valid json")
+		return e, false, fmt.Errorf("not valid json")
 	}
 	// Token by token, because a map would lose the order of the values.
 	dec := json.NewDecoder(bytes.NewReader(line))
 	step := false
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return e, fmt.Errorf("not an object")
+		return e, false, fmt.Errorf("not an object")
 	}
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
-			return e, err
+			return e, false, err
 		}
 		name, _ := key.(string)
 		var number *float64
@@ -118,7 +122,7 @@ func parseEntry(line []byte) (LogEntry, error) {
 			err = dec.Decode(&number)
 		}
 		if err != nil {
-			return e, fmt.Errorf("%s: %s", quote(name), clip(err.Error())) // it quotes the value
+			return e, false, fmt.Errorf("%s: %s", quote(name), clip(err.Error())) // it quotes the value
 		}
 		v := math.NaN()
 		if number != nil {
@@ -133,15 +137,15 @@ func parseEntry(line []byte) (LogEntry, error) {
 		case "elapsed_sec":
 			e.Elapsed = seconds(v)
 		case "img_per_sec":
-			e.Rate = v
+			e.Rate, tick = v, true
 		default:
 			e.Values = append(e.Values, Value{name, v})
 		}
 	}
 	if !step { // not a line of a log, and too short a text for what it makes
-		return e, errors.New("no step")
+		return e, false, errors.New("no step")
 	}
-	return e, nil
+	return e, tick, nil
 }
 
 // seconds is 0 for what is no number, and the longest duration for what does not fit.

@@ -81,6 +81,7 @@ func (d *Diffusion) Objective() string {
 
 // Step makes one update on one batch.
 func (d *Diffusion) Step(st *Step) error {
+	defer st.Phase("net")()
 	x, err := st.Real()
 	if err != nil {
 		return err
@@ -94,12 +95,12 @@ func (d *Diffusion) Step(st *Step) error {
 	plan.reportQuarters(st, out.Detach(), target)
 	if plan.scored != nil {
 		a := d.term(st, plan, out, noisy)
-		st.reportTerm(a)
 		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
 	made, err := d.l.step(st, loss)
 	if made && d.ema != nil {
+		defer st.Phase("optimizer")()
 		d.ema.Update(optim.WarmUp{Max: d.o.EMA}.Decay(st.Progress.Step + 1))
 	}
 	return err
@@ -120,7 +121,7 @@ func (d *Diffusion) term(st *Step, p *diffusionPlan, out, noisy *torch.Tensor) t
 	levels := NoiseLevels{p.levels.Signal.IndexSelect(0, p.scored), p.levels.Noise.IndexSelect(0, p.scored)}
 	x0 := d.o.Predict.X0(out.IndexSelect(0, p.scored), noisy.IndexSelect(0, p.scored), levels)
 	torch.NoGrad(func() { st.Report("x0_clipped", x0.Abs().GtScalar(1).To(torch.Float32).Mean()) })
-	return d.o.Term.ApplyWeighted(st.Progress, ClampThrough(x0, -1, 1), p.scoredWeights)
+	return st.apply(&d.o.Term, ClampThrough(x0, -1, 1), p.scoredWeights)
 }
 
 // LatentShape is that of an image: sampling starts from noise.

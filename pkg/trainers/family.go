@@ -76,13 +76,19 @@ func (st *Step) Term(name string, value *torch.Tensor) *torch.Tensor {
 	return value
 }
 
-// reportTerm logs the TIGAS term: before its weight, with it, the mean score, and whether it was dropped because it was not
-// finite; then the first three are 0.
-func (st *Step) reportTerm(a tigas.Applied) {
+// apply computes the TIGAS term and logs it: before its weight, with it, the mean score, and whether it was dropped because it
+// was not finite; then the first three are 0.
+func (st *Step) apply(t *tigas.Term, images, weights *torch.Tensor) tigas.Applied {
+	defer st.Phase("tigas")()
+	a := t.ApplyWeighted(st.Progress, images, weights)
+	if a.Loss == nil {
+		return a
+	}
 	st.Report("tigas", a.Raw)
 	st.Report("tigas_loss", a.Loss.Detach())
-	st.Report("score", a.Score)
+	st.Report(scoreName, a.Score)
 	st.Report(droppedTerm, a.Dropped)
+	return a
 }
 
 // checkTerm sets the range of the images that trainers score, and tries the detector on images of a size.

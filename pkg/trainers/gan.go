@@ -137,6 +137,7 @@ func (g *GAN) Step(st *Step) error {
 }
 
 func (g *GAN) stepCritic(st *Step) error {
+	defer st.Phase("D")()
 	real, err := st.Real()
 	if err != nil {
 		return err
@@ -172,14 +173,15 @@ func (g *GAN) judge(real, fake *torch.Tensor) (dReal, dFake *torch.Tensor) {
 }
 
 func (g *GAN) stepGenerator(st *Step) error {
+	defer st.Phase("G")()
 	n := int64(g.o.Batch)
 	fake := g.generator.Forward(g.latents(st, n))
 	var loss *torch.Tensor
 	if g.critic != nil {
 		loss = st.Term("G", g.o.Loss.Generator(g.critic.Forward(fake)))
 	}
-	if a := g.o.Term.Apply(st.Progress, fake); a.Loss != nil {
-		st.reportTerm(a)
+	a := st.apply(&g.o.Term, fake, nil)
+	if a.Loss != nil {
 		if loss == nil {
 			loss = a.Loss
 		} else {
@@ -190,10 +192,14 @@ func (g *GAN) stepGenerator(st *Step) error {
 		return nil // tigas-only, in a step where the term is absent
 	}
 	st.Report("total", loss)
-	if _, err := g.g.step(st, loss); err != nil {
+	if g.critic == nil {
+		a.Grad = nil // there is nothing beside it
+	}
+	if _, err := g.g.stepWith(st, loss, fake, a); err != nil {
 		return err
 	}
 	if g.ema != nil {
+		defer st.Phase("optimizer")()
 		g.ema.Update(optim.HalfLife(float64(n*int64(g.o.CriticSteps)), g.o.EMAKimg, float64(st.Progress.Images), 0.05))
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestGuiltyTermIsNamed(t *testing.T) {
 					require.NotEmpty(t, weights)
 					for i, line := range timeless(t, s.dir) {
 						if bad, ok := line["nonfinite"]; ok {
-							require.Zero(t, i, "a later mean is spoiled")
+							require.LessOrEqual(t, i, 1, "a later mean is spoiled") // the line of the first samples comes first
 							require.Subset(t, []any{term, "total", "path_length"}, bad)
 						}
 					}

@@ -2,10 +2,12 @@ package trainers
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/optim"
 	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
 // learner is one network's parameters with their optimiser.
@@ -21,16 +23,35 @@ type learner struct {
 // step takes the gradient of loss with respect to the parameters, and one step of the optimiser, unless the gradient is
 // not finite: then the step is left out and counted, and nothing is changed. made tells which.
 func (l *learner) step(st *Step, loss *torch.Tensor) (made bool, err error) {
-	return l.update(st, l.name, loss, false)
+	_, made, err = l.update(st, l.name, loss, nil, false)
+	return made, err
+}
+
+// stepWith is step for a loss that the TIGAS term of some images is part of. It logs how large the gradient of the term is on
+// the images, beside that of the rest of the loss.
+func (l *learner) stepWith(st *Step, loss, images *torch.Tensor, term tigas.Applied) (made bool, err error) {
+	if term.Grad == nil {
+		return l.step(st, loss)
+	}
+	g, made, err := l.update(st, l.name, loss, images, false)
+	if made {
+		const tiny = 1e-20 // the rest may have none
+		torch.NoGrad(func() {
+			st.Report("tigas_grad_ratio", term.Grad.Norm().Div(g.Sub(term.Grad).Norm().AddScalar(tiny)))
+		})
+	}
+	return made, err
 }
 
 // regularise is step for a loss with a name of its own, which need not depend on all of the parameters: the others stay as
 // they are.
 func (l *learner) regularise(st *Step, name string, loss *torch.Tensor) (made bool, err error) {
-	return l.update(st, l.name+"_"+name, loss, true)
+	_, made, err = l.update(st, l.name+"_"+name, loss, nil, true)
+	return made, err
 }
 
-func (l *learner) update(st *Step, name string, loss *torch.Tensor, partly bool) (made bool, err error) {
+// update also returns the gradient with respect to images that the loss was computed from, if it is given any.
+func (l *learner) update(st *Step, name string, loss, images *torch.Tensor, partly bool) (g *torch.Tensor, made bool, err error) {
 	if l.base == 0 {
 		l.base = l.opt.LR()
 	}
@@ -38,13 +59,22 @@ func (l *learner) update(st *Step, name string, loss *torch.Tensor, partly bool)
 		l.base = l.rate.At(st.Progress)
 	}
 	l.opt.SetLR(l.base * st.loop.lrScale())
-	grads := torch.Grad(loss, l.params, torch.GradOptions{AllowUnused: partly})
+	inputs := l.params
+	if images != nil {
+		inputs = append(slices.Clip(inputs), images)
+	}
+	grads := torch.Grad(loss, inputs, torch.GradOptions{AllowUnused: partly})
+	if images != nil {
+		n := len(grads) - 1
+		grads, g = grads[:n], grads[n]
+	}
+	defer st.Phase("optimizer")()
 	norm, err := optim.ClipGradNorm(grads, l.limit)
 	if err == nil {
 		st.ReportNumber(name+"_grad_norm", norm)
 		l.opt.Step(grads)
 	}
-	return err == nil, st.Updated(name, err)
+	return g, err == nil, st.Updated(name, err)
 }
 
 // optimizer is the optimiser by its name.

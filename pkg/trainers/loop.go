@@ -81,8 +81,12 @@ type loop struct {
 	choice *torch.Generator
 	fixed  *torch.Tensor // latents of the sample grid
 	known  *torch.Tensor // real images to reconstruct; nil for a family that cannot
+	real   measured      // of real pictures
 
 	s        state
+	phases   monitor.Phases
+	steps    int  // since the last line of the log, in this session
+	drawn    bool // the snapshot that the run goes on from has its pictures
 	rate     *monitor.Rate
 	next     func() (*data.Batch, error, bool)
 	stopFeed func()
@@ -137,6 +141,7 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	}
 	l.startFeed()
 	defer func() { l.stopFeed() }()
+	defer l.breakdown()
 	err = guarded(func() error { return l.train(ctx) })
 	if errors.Is(err, torch.ErrOutOfMemory) {
 		return guarded(func() error { return l.saveAfter(err) })
@@ -171,7 +176,8 @@ func (l *loop) begin() error {
 		l.o.Console.Warn("the data has %d pictures and had %d: what comes is not what would have come", n, l.s.Pictures)
 	}
 	// Lines after the snapshot are made again.
-	if err := l.log.Rewind(l.s.LogBytes); err != nil {
+	var err error
+	if l.drawn, err = l.log.Rewind(l.s.LogBytes, l.s.Step); err != nil {
 		l.o.Console.Warn("%s", err)
 	}
 	return nil
@@ -179,7 +185,7 @@ func (l *loop) begin() error {
 
 // train runs steps until the length of the run is reached. A step takes as many batches as it wants.
 func (l *loop) train(ctx context.Context) error {
-	if err := l.firstPictures(ctx); err != nil {
+	if err := l.unlessUnwritten(l.firstPictures(ctx)); err != nil {
 		return l.orStop(ctx, err)
 	}
 	for l.kimg() < l.o.Kimg {
@@ -213,9 +219,10 @@ func (l *loop) train(ctx context.Context) error {
 		}
 		if l.s.Draw {
 			err := l.pictures(ctx)
-			if unwritten := (*OutputError)(nil); errors.As(err, &unwritten) && !done {
-				l.o.Console.Warn("no pictures: %s", err)
-			} else if err != nil {
+			if !done {
+				err = l.unlessUnwritten(err)
+			}
+			if err != nil {
 				return l.orStop(ctx, err)
 			}
 		}
@@ -223,14 +230,26 @@ func (l *loop) train(ctx context.Context) error {
 	return nil
 }
 
+// unlessUnwritten is err, or a warning in its place if all that went wrong is that pictures could not be written.
+func (l *loop) unlessUnwritten(err error) error {
+	if unwritten := (*OutputError)(nil); errors.As(err, &unwritten) {
+		l.o.Console.Warn("no pictures: %s", unwritten)
+		return nil
+	}
+	return err
+}
+
 // passed tells whether a position has been reached, and then sets the next one.
 func passed(next *float64, distance, at float64) bool {
 	if at < *next {
 		return false
 	}
-	*next = (math.Floor(at/distance) + 1) * distance
+	*next = after(distance, at)
 	return true
 }
+
+// after is the first multiple of a distance behind a position.
+func after(distance, at float64) float64 { return (math.Floor(at/distance) + 1) * distance }
 
 // orStop is err, or what is to be said of a run that was told to stop: it has a snapshot then, and no pictures, which may take
 // minutes.
@@ -296,6 +315,8 @@ func (l *loop) kimg() float64 { return float64(l.s.Images) / 1000 }
 
 func (l *loop) step() error {
 	l.stats.beginStep()
+	l.steps++
+	defer l.phases.Begin("other")()
 	return l.scope.Scoped(func(s *torch.Scope) error {
 		return l.f.Step(&Step{Scope: s, Progress: l.s.Progress, Noise: l.noise, Choice: l.choice, loop: l})
 	})
@@ -306,6 +327,7 @@ func (l *loop) startFeed() { l.next, l.stopFeed = feed(context.Background(), l.o
 
 // nextBatch copies the next batch to the device and maps its bytes to [-1, 1].
 func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
+	defer l.phases.Begin("data")()
 	b, err, ok := l.next()
 	if err != nil {
 		return nil, err
@@ -318,6 +340,7 @@ func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
 	}
 	l.s.Images += int64(b.N)
 	l.s.Epoch = b.Epoch
+	l.stats.epoch = epochAt(b.Epoch)
 	return Normalize(torch.FromSlice(s, b.Pixels, int64(b.N), 3, int64(b.R), int64(b.R)).ToDevice(l.o.Device)), nil
 }
 
@@ -344,6 +367,11 @@ func (l *loop) endTick() error {
 	for _, o := range l.f.Optimizers() {
 		values = append(values, monitor.Value{Name: "lr_" + o.Name, Value: o.LR()})
 	}
+	if t := l.f.TIGAS(); t.Detector != nil && t.Weight != nil {
+		values = append(values, monitor.Value{Name: "tigas_weight", Value: t.Weight.At(l.s.Progress)})
+	}
+	values = append(values, l.epoch()...)
+	values = append(values, l.times()...)
 	l.rate.Observe(time.Now(), l.s.Images)
 	t := monitor.Tick{
 		N: l.s.Tick, Step: l.s.Step, Kimg: l.kimg(), Total: l.o.Kimg, Epoch: l.s.Epoch,

@@ -2,7 +2,6 @@ package trainers
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
@@ -15,19 +14,24 @@ const slow = 5 * time.Second
 // firstPictures draws real pictures, and those of the untrained model; or those of the snapshot that the run goes on from, if
 // it was interrupted before they were drawn.
 func (l *loop) firstPictures(ctx context.Context) error {
+	defer l.phases.Begin("pictures")()
 	n := l.o.Grid * l.o.Grid
-	if err := l.reals(n); err != nil {
+	unwritten, err := l.reals(n)
+	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(l.picture("fakes")); err == nil || !l.s.Draw {
-		return nil
+	if l.drawn || !l.s.Draw {
+		return unwritten
 	}
 	start := time.Now()
 	note := time.AfterFunc(slow, func() { l.o.Console.Message("samples   drawing %d pictures before the first step", n) })
 	defer note.Stop()
-	err := l.pictures(ctx)
+	err = l.pictures(ctx)
 	if took := time.Since(start); err == nil && took > slow {
 		l.o.Console.Message("samples   took %s, each time: --grid says how many, --snap how often", monitor.Duration(took))
+	}
+	if err == nil {
+		err = unwritten
 	}
 	return err
 }
@@ -35,6 +39,7 @@ func (l *loop) firstPictures(ctx context.Context) error {
 // pictures draws the grid of samples at fixed latents. A [Reconstructor] also shows real pictures, each row of them above
 // what becomes of it. It returns ctx's error when that ends it.
 func (l *loop) pictures(ctx context.Context) error {
+	defer l.phases.Begin("pictures")()
 	return l.scope.Scoped(func(s *torch.Scope) error {
 		if r, ok := l.f.(Reconstructor); ok {
 			if err := l.reconstruct(ctx, s, r); err != nil {
@@ -45,26 +50,62 @@ func (l *loop) pictures(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return l.grid("fakes", fakes) // the last one: it says that all are there
+		pix, n, h, w := Pixels(fakes), int(fakes.Size(0)), int(fakes.Size(2)), int(fakes.Size(3))
+		if err := l.write("fakes", func(file string) error { return monitor.WriteGrid(file, pix, n, h, w, l.o.Grid) }); err != nil {
+			return err
+		}
+		m := l.measure(pix, n, h, w)
+		if err := l.progression(pix, m.scores, h, w); err != nil {
+			return err
+		}
+		return l.endPictures(m) // its line in the log says that all are there
 	})
 }
 
-// reals draws real pictures, and keeps half of them to be reconstructed.
-func (l *loop) reals(n int) error {
-	reals, err := l.o.Loader.Sample(n)
+// The grid that shows the quality of a moment, as the recipe draws it.
+const (
+	progressionRows    = 4
+	progressionColumns = 8
+)
+
+// progression draws the first samples in the order of their scores, each with its own. Without a detector there is none.
+func (l *loop) progression(pix []byte, scores []float64, h, w int) error {
+	n := min(len(scores), progressionRows*progressionColumns)
+	if n == 0 {
+		return nil
+	}
+	img, err := monitor.GridWithScores(pix[:n*3*h*w], n, h, w, progressionColumns, scores[:n], true)
 	if err != nil {
 		return err
 	}
+	return l.write("scores", func(file string) error { return monitor.WritePNG(file, img) })
+}
+
+// endPictures logs what was measured of the samples.
+func (l *loop) endPictures(m measured) error {
+	return output(l.log.Samples(monitor.Tick{Step: l.s.Step, Kimg: l.kimg(), Epoch: l.s.Epoch, Elapsed: l.elapsed(), Values: m.values(l.real)}))
+}
+
+// elapsed is how long the run has taken, in all its sessions.
+func (l *loop) elapsed() time.Duration {
+	return time.Duration(l.s.ElapsedSec*float64(time.Second)) + l.rate.Since(time.Now())
+}
+
+// reals draws real pictures, measures them, and keeps half of them to be reconstructed. unwritten is why the file could not be
+// written.
+func (l *loop) reals(n int) (unwritten, err error) {
+	reals, err := l.o.Loader.Sample(n)
+	if err != nil {
+		return nil, err
+	}
 	r := l.o.Loader.Resolution()
-	file := l.o.Out.Sample("reals.png")
-	if err = l.o.Out.Inside(file); err != nil {
-		return output(err)
-	}
-	if err = monitor.WriteGrid(file, reals, n, r, r, l.o.Grid); err != nil {
-		return output(err)
-	}
+	l.real = l.measure(reals, n, r, r)
 	l.known = torch.FromSlice(l.scope, reals, int64(n), 3, int64(r), int64(r)).Narrow(0, 0, int64(max(1, n/2)))
-	return nil
+	file := l.o.Out.Sample("reals.png")
+	if err = l.o.Out.Inside(file); err == nil {
+		err = monitor.WriteGrid(file, reals, n, r, r, l.o.Grid)
+	}
+	return output(err), nil
 }
 
 func (l *loop) reconstruct(ctx context.Context, s *torch.Scope, r Reconstructor) error {
@@ -80,19 +121,19 @@ func (l *loop) reconstruct(ctx context.Context, s *torch.Scope, r Reconstructor)
 		k := min(int64(l.o.Grid), n-at)
 		rows = append(rows, x.Narrow(0, at, k), y.Narrow(0, at, k))
 	}
-	return l.grid("recon", torch.Cat(rows, 0))
+	all := torch.Cat(rows, 0)
+	return l.write("recon", func(file string) error {
+		return monitor.WriteGrid(file, Pixels(all), int(all.Size(0)), int(all.Size(2)), int(all.Size(3)), l.o.Grid)
+	})
 }
 
-// picture is the path of a grid of this moment.
-func (l *loop) picture(name string) string { return l.o.Out.Picture(name, l.s.Images) }
-
-// grid writes images.
-func (l *loop) grid(name string, x *torch.Tensor) error {
-	file := l.picture(name)
+// write writes a picture of this moment.
+func (l *loop) write(name string, write func(file string) error) error {
+	file := l.o.Out.Picture(name, l.s.Images)
 	if err := l.o.Out.Inside(file); err != nil {
 		return output(err)
 	}
-	return output(monitor.WriteGrid(file, Pixels(x), int(x.Size(0)), int(x.Size(2)), int(x.Size(3)), l.o.Grid))
+	return output(write(file))
 }
 
 // Normalize maps bytes [N, 3, H, W] to float32 in [-1, 1]: x/127.5 - 1.

@@ -43,6 +43,7 @@ type state struct {
 	Rollbacks    int              `json:"rollbacks"`
 	Names        []string         `json:"names"` // of reported values, in the order of the log
 	Means        map[string]*mean `json:"means"`
+	Epochs       epochs           `json:"epochs"`
 	Measure      *float64         `json:"measure,omitempty"`
 	Augment      []byte           `json:"augment,omitempty"` // random numbers of the term's augmentation
 	ElapsedSec   float64          `json:"elapsed_sec"`
@@ -57,6 +58,7 @@ const (
 
 // save writes a snapshot, and drops old ones. It does not write one that is not finite: the one before it stays the newest.
 func (l *loop) save() error {
+	defer l.phases.Begin("snapshot")()
 	if name, err := l.notFinite(); err != nil {
 		return err
 	} else if name != "" {
@@ -68,7 +70,7 @@ func (l *loop) save() error {
 		return output(err)
 	}
 	l.s.Loader, l.s.Pictures = l.o.Loader.State(), l.o.Loader.Len()
-	l.s.Names, l.s.Means = l.stats.names, l.stats.means
+	l.s.Names, l.s.Means, l.s.Epochs = l.stats.names, l.stats.means, l.stats.epochs
 	if a := l.f.TIGAS().Options.Augment; a != nil {
 		if l.s.Augment, err = a.MarshalBinary(); err != nil {
 			return fmt.Errorf("trainers: snapshot: %w", err)
@@ -228,7 +230,11 @@ func (l *loop) load(path string) error {
 			}
 		}
 		l.s, l.saved = s, s.Step
-		l.stats.restore(s.Names, s.Means)
+		// The distances may be shorter than they were.
+		l.s.NextTick = min(s.NextTick, l.kimg()+l.o.TickKimg)
+		l.s.NextPictures = min(s.NextPictures, after(l.o.SnapKimg, l.kimg()))
+		l.s.NextSnapshot = min(s.NextSnapshot, after(l.o.SaveKimg, l.kimg()))
+		l.stats.restore(s.Names, s.Means, epochAt(s.Epoch), s.Epochs)
 		l.o.Loader.Restore(s.Loader)
 		return nil
 	})

@@ -28,7 +28,7 @@ func FuzzState(f *testing.F) {
 			t.Fatalf("no run is there: %+v", s)
 		}
 		st := stats{}
-		st.restore(s.Names, s.Means)
+		st.restore(s.Names, s.Means, 0, s.Epochs)
 		st.addNumber("D", 1)
 		st.take()
 		if _, err := json.Marshal(s); err != nil {

@@ -16,6 +16,9 @@ type stats struct {
 
 	names []string // in the order of the first report
 	means map[string]*mean
+
+	epoch  int64 // that the step is in
+	epochs epochs
 }
 
 // waiting is a value that is still on the device, or one that the host knew from the start.
@@ -23,6 +26,7 @@ type waiting struct {
 	name   string
 	tensor *torch.Tensor // float64; nil: v
 	v      float64
+	epoch  int64
 }
 
 // mean is the mean of the finite values of a name since the last line of the log.
@@ -31,6 +35,9 @@ type mean struct {
 	N     int64   `json:"n"`
 	Other int64   `json:"other,omitempty"` // values that were not finite
 }
+
+// scoreName is what a [Family] reports the detector's mean score as.
+const scoreName = "score"
 
 // mostWaiting bounds the memory of values that wait, and how late one learns of those that are not finite.
 const mostWaiting = 4096
@@ -43,12 +50,12 @@ func (st *stats) add(name string, v *torch.Tensor) {
 		st.waiting = st.scope.Child()
 	}
 	torch.NoGrad(func() { v = st.waiting.Adopt(v.To(torch.Float64)) })
-	st.values = append(st.values, waiting{name: name, tensor: v})
+	st.values = append(st.values, waiting{name: name, tensor: v, epoch: st.epoch})
 }
 
 // addNumber takes a number that the host has.
 func (st *stats) addNumber(name string, v float64) {
-	st.values = append(st.values, waiting{name: name, v: v})
+	st.values = append(st.values, waiting{name: name, v: v, epoch: st.epoch})
 }
 
 // beginStep lets [stats.notFinite] look at what is reported from here on.
@@ -83,7 +90,7 @@ func (st *stats) fetch(l []waiting) []waiting {
 	numbers := torch.Slice[float64](torch.Stack(tensors, 0))
 	out := make([]waiting, len(l))
 	for i, w := range l {
-		if out[i] = (waiting{name: w.name, v: w.v}); w.tensor != nil {
+		if out[i] = w; w.tensor != nil {
 			out[i].v, numbers = numbers[0], numbers[1:]
 		}
 	}
@@ -98,6 +105,9 @@ func (st *stats) flush() {
 			m = &mean{}
 			st.means[w.name] = m
 			st.names = append(st.names, w.name)
+		}
+		if w.name == scoreName {
+			st.epochs.add(w.epoch, w.v)
 		}
 		if finite(w.v) {
 			m.Sum += w.v
@@ -133,9 +143,9 @@ func (st *stats) take() []NamedValue {
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // restore continues from means that were saved.
-func (st *stats) restore(names []string, means map[string]*mean) {
+func (st *stats) restore(names []string, means map[string]*mean, epoch int64, e epochs) {
 	st.flush()
-	st.names, st.means = names, means
+	st.names, st.means, st.epoch, st.epochs = names, means, epoch, e
 	if means == nil {
 		st.means = map[string]*mean{}
 	}

@@ -125,21 +125,23 @@ func (g *StyleGAN) Step(st *Step) error {
 		}
 	}
 	if g.ema != nil {
+		defer st.Phase("optimizer")()
 		g.ema.Update(optim.HalfLife(float64(g.o.Batch), g.o.EMAKimg, float64(st.Progress.Images), g.o.EMARamp))
 	}
 	return nil
 }
 
 func (g *StyleGAN) stepGenerator(st *Step, total *torch.Tensor) error {
+	defer st.Phase("G")()
 	w, ws := g.styles(st, int64(g.o.Batch))
 	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	loss := st.Term("G", NonSaturatingGenerator(g.judge(st, images)))
-	if a := g.o.Term.Apply(st.Progress, images); a.Loss != nil {
-		st.reportTerm(a)
+	a := st.apply(&g.o.Term, images, nil)
+	if a.Loss != nil {
 		loss = loss.Add(a.Loss)
 	}
 	torch.NoGrad(func() { total.Add_(loss) })
-	made, err := g.g.step(st, loss)
+	made, err := g.g.stepWith(st, loss, images, a)
 	if made {
 		g.generator.Mapping.UpdateAverage(w.Detach(), models.StyleAverageDecay)
 	}
@@ -147,6 +149,7 @@ func (g *StyleGAN) stepGenerator(st *Step, total *torch.Tensor) error {
 }
 
 func (g *StyleGAN) stepPathLength(st *Step, total *torch.Tensor) error {
+	defer st.Phase("G")()
 	_, ws := g.styles(st, int64(max(1, g.o.Batch/g.o.PLShrink)))
 	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	noise := st.Scope.Randn(st.Noise, images.Shape(), torch.Options{Device: g.device})
@@ -163,6 +166,7 @@ func (g *StyleGAN) stepPathLength(st *Step, total *torch.Tensor) error {
 }
 
 func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
+	defer st.Phase("D")()
 	var fake *torch.Tensor
 	torch.NoGrad(func() {
 		_, ws := g.styles(st, real.Size(0))
@@ -177,6 +181,7 @@ func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
 }
 
 func (g *StyleGAN) stepR1(st *Step, real *torch.Tensor) error {
+	defer st.Phase("D")()
 	penalty := R1Penalty(func(x *torch.Tensor) *torch.Tensor { return g.judge(st, x) }, real, g.o.Gamma)
 	penalty = st.Term("r1", penalty)
 	_, err := g.d.regularise(st, "r1", penalty.MulScalar(float64(g.o.R1Every))) // as for path length

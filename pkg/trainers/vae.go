@@ -68,6 +68,7 @@ func (v *VAE) Objective() string {
 
 // Step makes one update on one batch.
 func (v *VAE) Step(st *Step) error {
+	defer st.Phase("net")()
 	x, err := st.Real()
 	if err != nil {
 		return err
@@ -89,8 +90,7 @@ func (v *VAE) Step(st *Step) error {
 		st.Report("active_units", mu.VarDim([]int64{0}, false, false).GtScalar(activeVariance).Sum())
 	})
 	if v.o.Term.Due(st.Progress) != 0 {
-		a := v.o.Term.Apply(st.Progress, v.scored(st, images))
-		st.reportTerm(a)
+		a := st.apply(&v.o.Term, v.scored(st, images), nil)
 		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
