@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 )
@@ -34,9 +35,13 @@ func at(path string, err error) error {
 
 // quote shows a string of the file: on one line, and no longer than a line.
 func quote(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "..."
+	const most, mostQuoted = 80, 160 // a control character becomes four
+	q, cut := strconv.Quote(s[:min(len(s), most)]), len(s) > most
+	if len(q) > mostQuoted {
+		q, cut = strings.ToValidUTF8(q[:mostQuoted], ""), true
 	}
-	return strconv.Quote(s)
+	if cut {
+		q += "..."
+	}
+	return q
 }
