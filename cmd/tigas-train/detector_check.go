@@ -49,7 +49,7 @@ that guesses on your pictures moves a generator in random directions: the verdic
 		Args: oneArg("a detector: a file, hub or embedded"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.model, o.out = args[0], cmd.OutOrStdout()
-			o.console = newConsole(cmd.ErrOrStderr(), o.sys.Quiet)
+			o.console = o.sys.console(cmd.ErrOrStderr())
 			return o.run(cmd.Context())
 		},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tigas-train/tigas-train/cgo/jit"
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 	"github.com/tigas-train/tigas-train/pkg/tigas/convert"
 	"github.com/tigas-train/tigas-train/pkg/tigas/network"
@@ -38,7 +39,7 @@ branches (docs/detector.md says why).`,
 			if _, err := sys.start(); err != nil {
 				return err
 			}
-			return convertDetector(cmd.ErrOrStderr(), cmd.OutOrStdout(), args[0], out, o, sys.Quiet)
+			return convertDetector(sys.console(cmd.ErrOrStderr()), cmd.OutOrStdout(), args[0], out, o)
 		},
 	}
 	f := cmd.Flags()
@@ -48,8 +49,7 @@ branches (docs/detector.md says why).`,
 	return cmd
 }
 
-func convertDetector(stderr, stdout io.Writer, in, out string, o convert.Options, quiet bool) error {
-	console := newConsole(stderr, quiet)
+func convertDetector(console *monitor.Console, stdout io.Writer, in, out string, o convert.Options) error {
 	a, err := os.Stat(in)
 	if err != nil {
 		return coded(exitData, err)

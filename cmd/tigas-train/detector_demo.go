@@ -35,7 +35,7 @@ of a second GAN.`,
 		Example: `  tigas-train detector demo --out pkg/tigas/embedded.pt`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.console = newConsole(cmd.ErrOrStderr(), sys.Quiet)
+			o.console = sys.console(cmd.ErrOrStderr())
 			if _, err := sys.start(); err != nil {
 				return err
 			}

@@ -17,7 +17,8 @@ folder of this command, which upstream's Python package shares: ~/.cache/tigas/m
 
 func newDetectorFetch() *cobra.Command {
 	var file hub.File
-	var force, quiet bool
+	var force bool
+	var say consoleFlags
 	cmd := &cobra.Command{
 		Use:   "fetch",
 		Short: "Download the published detector from the Hugging Face hub",
@@ -31,7 +32,7 @@ printed; --tigas-model hub does the same by itself.
   HF_ENDPOINT=https://mirror.example tigas-train detector fetch`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			console := newConsole(cmd.ErrOrStderr(), quiet)
+			console := say.console(cmd.ErrOrStderr())
 			res, err := fetchDetector(cmd.Context(), console, file, force)
 			if err != nil {
 				return err
@@ -47,7 +48,7 @@ printed; --tigas-model hub does the same by itself.
 	f.StringVar(&file.Repo, "repo", hub.DefaultRepo, "repository on the hub")
 	f.StringVar(&file.Name, "file", hub.DefaultName, "file in the repository")
 	f.BoolVar(&force, "force", false, "download anew, even if the file is there")
-	f.BoolVarP(&quiet, "quiet", "q", false, "print the path only")
+	say.register(f)
 	return cmd
 }
 

@@ -60,7 +60,7 @@ SHA-256. The self-test scores probe images and differentiates the score: finite 
 			}
 			path := args[0]
 			if path != "embedded" {
-				if path, err = detectorPath(cmd.Context(), newConsole(cmd.ErrOrStderr(), sys.Quiet), path); err != nil {
+				if path, err = detectorPath(cmd.Context(), sys.console(cmd.ErrOrStderr()), path); err != nil {
 					return err
 				}
 			}

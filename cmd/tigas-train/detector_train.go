@@ -71,7 +71,7 @@ pictures of the same things, sizes and origins.`,
 				return err
 			}
 			o.sized = f.Changed("width") || f.Changed("feature")
-			o.console = newConsole(cmd.ErrOrStderr(), o.sys.Quiet)
+			o.console = o.sys.console(cmd.ErrOrStderr())
 			return o.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}

@@ -69,7 +69,7 @@ on the same data only. Runs on the demo pictures are compared with demo pictures
 			if err != nil {
 				return err
 			}
-			console := newConsole(cmd.ErrOrStderr(), e.sys.Quiet)
+			console := e.sys.console(cmd.ErrOrStderr())
 			if err := e.check(console, args, device); err != nil {
 				return err
 			}

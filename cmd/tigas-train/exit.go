@@ -34,7 +34,7 @@ const exitCodes = `  0  done
   6  snapshot missing, damaged or of another architecture
   7  output cannot be written, or the run folder is in use
   75 stopped by a signal or --max-time, what there is has been kept: try again
-  130, 143  ended at once by a second signal`
+  130, 143  ended at once by another signal, more than a second after the first`
 
 // hinted is an error with an exit code, and perhaps a second line that says what to do.
 type hinted struct {
@@ -61,6 +61,12 @@ func coded(code int, err error) error {
 		return nil
 	}
 	return &hinted{code: code, err: err, hint: hintFor(err)}
+}
+
+// memoryHint says how a run goes on that memory ran out of: its networks are what they are.
+func memoryHint(command, dir string, batch int) string {
+	return fmt.Sprintf("tigas-train %s --resume %s --batch N goes on, with N below %d; a lower --resolution or narrower "+
+		"networks are for a new run", command, dir, batch)
 }
 
 func hintFor(err error) string {

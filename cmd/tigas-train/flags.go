@@ -68,7 +68,46 @@ type systemFlags struct {
 	Device        string
 	Threads       int
 	Deterministic bool
-	Quiet         bool
+	consoleFlags
+}
+
+// consoleFlags are the flags about what is said on standard error.
+type consoleFlags struct {
+	Quiet  bool
+	Format logFormat
+}
+
+func (c *consoleFlags) register(f *pflag.FlagSet) {
+	c.Format = "text"
+	f.BoolVarP(&c.Quiet, "quiet", "q", false, "print warnings only")
+	f.Var(&c.Format, "log-format", "of standard error: text, or json with an object a line")
+}
+
+// logFormat is text or json.
+type logFormat string
+
+func (l *logFormat) String() string { return string(*l) }
+
+func (l *logFormat) Type() string { return "string" }
+
+func (l *logFormat) Set(v string) error {
+	if v != "text" && v != "json" {
+		return fmt.Errorf("got %q vs text or json", v)
+	}
+	*l = logFormat(v)
+	return nil
+}
+
+// console is live on a terminal, unless the terminal is dumb or a CI system is looking. NO_COLOR is that of no-color.org.
+func (c consoleFlags) console(w io.Writer) *monitor.Console {
+	to := &monitor.Console{W: w, Quiet: c.Quiet, JSON: c.Format == "json"}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" {
+		to.Live, to.Color = true, os.Getenv("NO_COLOR") == ""
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			to.Width = width
+		}
+	}
+	return to
 }
 
 func (s *systemFlags) register(f *pflag.FlagSet) { s.registerMachine(f, true) }
@@ -83,7 +122,7 @@ func (s *systemFlags) registerMachine(f *pflag.FlagSet, device bool) {
 			"(max-pooling), of --arch resnet, --tigas-scales and --tigas-augment")
 	}
 	f.IntVar(&s.Threads, "threads", 0, "threads for one operation (default one for each core)")
-	f.BoolVarP(&s.Quiet, "quiet", "q", false, "print warnings only")
+	s.consoleFlags.register(f)
 }
 
 // start checks the device and sets the number of threads, before the first operation.
@@ -112,18 +151,6 @@ func (s systemFlags) start() (torch.Device, error) {
 	}
 	torch.RetainHostMemory()
 	return d, torch.SetNumThreads(n)
-}
-
-// newConsole is live on a terminal, unless the terminal is dumb or a CI system is looking.
-func newConsole(w io.Writer, quiet bool) *monitor.Console {
-	c := &monitor.Console{W: w, Quiet: quiet}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" {
-		c.Live = true
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			c.Width = width
-		}
-	}
-	return c
 }
 
 // noZero refuses 0 for flags whose absence means a default of their own.

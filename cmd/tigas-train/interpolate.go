@@ -59,7 +59,7 @@ folder. A StyleGAN walks through styles, the others through latents.`,
 				return usagef("--noise-mode: got random vs const or none: new noise in every picture would flicker")
 			}
 			o.sampling.given = cmd.Flags().Changed
-			o.console = newConsole(cmd.ErrOrStderr(), o.sys.Quiet)
+			o.console = o.sys.console(cmd.ErrOrStderr())
 			err := o.run(cmd.Context(), args[0])
 			o.console.Done()
 			if err != nil {

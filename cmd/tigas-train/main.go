@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,13 +19,18 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 )
 
+// sameSignal is how long after a signal others are taken for the same one.
+const sameSignal = time.Second
+
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run executes one command line and returns the exit code. Results go to stdout, everything else to stderr.
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	// Further signals belong to the first for a moment: timeout(1) and others signal a process and then its group. After that
+	// one ends the program at once.
+	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 	root := newRoot()
 	root.SetArgs(jsonArgument(args))
 	root.SetOut(stdout)
@@ -59,6 +65,8 @@ score as an extra loss: 1 - mean(score) of a frozen detector, added with a weigh
   tigas-train sample runs/a --n 64 --out grid.png
   tigas-train interpolate runs/a --frames 60 --out walk.gif
   tigas-train eval runs/a                                   how near to real pictures
+  tigas-train watch runs/                                   curves and samples, live in a browser
+  tigas-train report runs/a --out report.html               the same as one file
   tigas-train score photos/                                 is this one real?
   tigas-train doctor                                        what this machine has
 
@@ -77,7 +85,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s", flagError(err)).withHint("see %s --help", cmd.CommandPath())
 	})
-	root.AddCommand(newGAN(), newStyleGAN(), newVAE(), newDiffusion(), newSample(), newInterpolate(), newReconstruct(), newEval(), newScore(), newDetector(), newDoctor(), newVersion())
+	root.AddCommand(newGAN(), newStyleGAN(), newVAE(), newDiffusion(), newSample(), newInterpolate(), newReconstruct(), newEval(), newReport(), newWatch(), newProgression(), newScore(), newDetector(), newDoctor(), newVersion())
 	return root
 }
 

@@ -64,10 +64,25 @@ func flagValues(f *pflag.FlagSet) map[string]flagValue {
 }
 
 // notRestored are flags of one command line and not of a run.
-var notRestored = []string{"resume", "transfer", "out", "quiet", "max-time", "help"}
+var notRestored = []string{"resume", "transfer", "out", "quiet", "log-format", "max-time", "help"}
 
 // exclusive are flags of which a command line has one.
 var exclusive = [][2]string{{"kimg", "steps"}}
+
+// restoreTransfer keeps the weights that a run began with among its flags. A run that has a snapshot has them no longer to be
+// told; one that begins again does so with them.
+func (k *keepFlags) restoreTransfer(f *pflag.FlagSet) error {
+	l := f.Lookup("transfer")
+	was, ok := k.was.Flags["transfer"]
+	if k.from.File == "" && (l.Changed || !ok) {
+		return nil
+	}
+	if !ok {
+		was.Origin = originDefault
+	}
+	annotate(l, was.Origin)
+	return l.Value.Set(was.Value)
+}
 
 // restore gives flags that the command line leaves alone the values that they had in the run.
 func (k *keepFlags) restore(f *pflag.FlagSet) error {
@@ -118,8 +133,11 @@ func (k *keepFlags) changes(now map[string]flagValue, fixed []string) (list []st
 	for _, name := range names {
 		line := fmt.Sprintf("--%s %s -> %s", name, orEmpty(k.was.Flags[name].Value), orEmpty(now[name].Value))
 		if slices.Contains(fixed, name) {
-			return nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%s cannot go on as another network: %s", k.run.Dir, line)}).
-				withHint("begin a new run")
+			what, hint := "as another network", "begin a new run"
+			if name == "cfg" { // its settings are single flags of the run by now
+				what, hint = "with other settings at once", "give the single ones, such as --gamma or --g-lr, or begin a new run"
+			}
+			return nil, &hinted{code: exitSnapshot, err: fmt.Errorf("%s cannot go on %s: %s", k.run.Dir, what, line), hint: hint}
 		}
 		list = append(list, line)
 	}
@@ -140,9 +158,17 @@ func (c runConfig) surroundings(now runConfig) (list []string) {
 	return list
 }
 
-// absolute is the path of a file or folder that is there, whichever folder the run is continued from; other names stay.
-func absolute(path string) string {
-	if _, err := os.Stat(path); path == "" || path == "demo" || err != nil {
+// absolute is the path of a file or folder that is there, whichever folder the run is continued from; other names stay, and
+// words of the flag, which mean no file even where there is one of that name.
+func absolute(flag, path string) string {
+	_, word := hubModel(path)
+	switch word = word || path == "embedded"; flag {
+	case "data":
+		word = dataFlags{Data: path}.demo()
+	case "transfer":
+		word = false
+	}
+	if _, err := os.Stat(path); path == "" || word || err != nil {
 		return path
 	}
 	if abs, err := filepath.Abs(path); err == nil {

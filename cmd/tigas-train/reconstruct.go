@@ -47,7 +47,7 @@ reconstruction, for values from 0 to 1, a tab, and its path.`,
 			if !strings.EqualFold(filepath.Ext(o.out), ".png") {
 				return usagef("--out: got %q vs a .png file", o.out)
 			}
-			o.in, o.console = cmd.InOrStdin(), newConsole(cmd.ErrOrStderr(), o.sys.Quiet)
+			o.in, o.console = cmd.InOrStdin(), o.sys.console(cmd.ErrOrStderr())
 			l, err := o.run(cmd.Context(), args[0], args[1:])
 			o.console.Done()
 			if err != nil {

@@ -75,6 +75,15 @@ func (k *keepFlags) limit(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeoutCause(ctx, k.maxTime, fmt.Errorf("--max-time %s is over", k.maxTime))
 }
 
+// tooShort tells whether --max-time was over before the first step: what starts the run again with it would do so for ever.
+func (k *keepFlags) tooShort(ctx context.Context) bool {
+	if k.maxTime == 0 || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return false
+	}
+	all, err := k.run.Snapshots()
+	return err == nil && len(all) > 0 && all[len(all)-1].Images == k.from.Images
+}
+
 // begin finds the run that is to be continued, locks it, and gives flags that the command line leaves alone the values that
 // they had. out is --out.
 func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out string) error {
@@ -89,7 +98,7 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 	if k.transfer != "" && k.resume != "auto" {
 		return usagef("--resume and --transfer: got both vs one: --resume continues a run, --transfer begins one with weights; --resume auto takes both")
 	}
-	folder, file, err := k.find(cmd.Name(), out)
+	folder, file, err := k.find(console, cmd.Name(), out)
 	if err != nil {
 		return err
 	}
@@ -97,7 +106,6 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 		console.Message("resume    nothing to continue: a new run")
 		return nil
 	}
-	k.transfer = "" // only for a run that begins
 	if k.run, err = checkpoint.Open(folder); err != nil {
 		return coded(exitSnapshot, err)
 	}
@@ -107,7 +115,7 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 	if err = k.choose(console, file); err != nil {
 		return err
 	}
-	if err = k.readConfig(file == ""); err != nil {
+	if err = k.readConfig(console, file == ""); err != nil {
 		return err
 	}
 	if k.was.Command != cmd.Name() {
@@ -116,34 +124,39 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 	}
 	if k.from.File == "" {
 		console.Message("resume    %s has no snapshot yet: from the beginning", k.run.Dir)
-		if err = k.run.Restart(); err != nil {
-			return coded(exitOutput, err)
-		}
+	}
+	if err = k.restoreTransfer(cmd.Flags()); err != nil {
+		return coded(exitSnapshot, err)
 	}
 	return k.restore(cmd.Flags())
 }
 
 // readConfig reads what the run was asked for: config.json, which is the latest, or the header of an earlier snapshot, or of
 // the newest one if config.json cannot be read.
-func (k *keepFlags) readConfig(newest bool) error {
-	err := errors.New("no snapshot")
+func (k *keepFlags) readConfig(console *monitor.Console, newest bool) (err error) {
 	if newest {
-		if err = k.run.ReadConfig(&k.was); err == nil {
-			return nil
+		if err = k.run.ReadConfig(&k.was); err == nil && k.was.Command == "" {
+			err = fmt.Errorf("%s names no command", filepath.Join(k.run.Dir, "config.json"))
 		}
+		if err == nil || k.from.File == "" {
+			return coded(exitSnapshot, err)
+		}
+		console.Warn("%s: the flags are those of %s", err, k.from.File)
 	}
-	if k.from.File == "" {
-		return coded(exitSnapshot, err)
-	}
-	k.was = runConfig{}
-	meta, err := checkpoint.Metadata(k.run.Path(k.from))
+	k.was, err = configIn(k.run.Path(k.from))
+	return coded(exitSnapshot, err)
+}
+
+// configIn reads the configuration in the header of a snapshot.
+func configIn(path string) (c runConfig, err error) {
+	meta, err := checkpoint.Metadata(path)
 	if err == nil {
-		err = k.was.parse([]byte(meta["config"]))
+		err = c.parse([]byte(meta["config"]))
 	}
 	if err != nil {
-		return coded(exitSnapshot, fmt.Errorf("%s has no configuration: %w", k.run.Path(k.from), err))
+		return c, fmt.Errorf("%s has no configuration: %w", path, err)
 	}
-	return nil
+	return c, nil
 }
 
 // unlock lets other processes have the run.
@@ -161,12 +174,12 @@ func (k *keepFlags) lockError(err error) error {
 }
 
 // find returns the run folder that --resume means, "" for none, and the snapshot file if it is one.
-func (k *keepFlags) find(command, out string) (folder, file string, err error) {
+func (k *keepFlags) find(console *monitor.Console, command, out string) (folder, file string, err error) {
 	switch k.resume {
 	case "auto", "latest":
 		folder = out
 		if out == "" {
-			folder = newestRun("runs", command)
+			folder = newestRun(console, "runs", command)
 		} else if _, err := checkpoint.Open(out); err != nil {
 			folder = ""
 		}
@@ -202,27 +215,61 @@ func (k *keepFlags) find(command, out string) (folder, file string, err error) {
 	return folder, filepath.Base(k.resume), nil
 }
 
-// newestRun is the run of a command in root that was written last, "" for none.
-func newestRun(root, command string) (newest string) {
-	entries, _ := os.ReadDir(root)
-	var last time.Time
+// newestRun is the run of a command in root that has the highest number, or one with a name of its own that was written after
+// it; "" for none. Times alone would be those of a clock that may have been set back, or of a copy.
+func newestRun(console *monitor.Console, root, command string) string {
+	var numbered, named string
+	entries, _ := os.ReadDir(root) // in order
 	for _, e := range entries {
 		dir := filepath.Join(root, e.Name())
 		run, err := checkpoint.Open(dir)
 		if err != nil {
 			continue
 		}
-		var c struct{ Command string }
-		if run.ReadConfig(&c) != nil || c.Command != command {
-			continue
-		}
-		for _, name := range []string{"config.json", "snapshots"} {
-			if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.ModTime().Before(last) {
-				newest, last = dir, info.ModTime()
-			}
+		of, err := commandOf(run)
+		switch {
+		case err != nil:
+			console.Warn("%s: this run is left out", err)
+		case of != command:
+		case checkpoint.Numbered(dir):
+			numbered = dir
+		case named == "" || !written(dir).Before(written(named)):
+			named = dir
 		}
 	}
-	return newest
+	if numbered == "" || named != "" && written(named).After(written(numbered)) {
+		return named
+	}
+	return numbered
+}
+
+// commandOf is the command of a run by its config.json, or if that is damaged by the header of its newest snapshot.
+func commandOf(run *checkpoint.Run) (string, error) {
+	var c struct{ Command string }
+	err := run.ReadConfig(&c)
+	if err == nil && c.Command != "" {
+		return c.Command, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%s/config.json names no command", run.Dir)
+	}
+	all, _ := run.Snapshots()
+	for _, s := range slices.Backward(all) {
+		if c, e := configIn(run.Path(s)); e == nil && c.Command != "" {
+			return c.Command, nil
+		}
+	}
+	return "", err
+}
+
+// written is when a run was last written.
+func written(dir string) (last time.Time) {
+	for _, name := range []string{"config.json", "snapshots"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last
 }
 
 // choose takes the snapshot with a name, or the newest one that is what was written. Damaged ones are named.
@@ -230,15 +277,20 @@ func (k *keepFlags) choose(console *monitor.Console, file string) error {
 	all, err := k.run.Snapshots()
 	if err != nil {
 		console.Warn("%s: looking at the files instead", err)
-		if all, err = k.run.Rescan(); err != nil {
+		var damaged []error
+		all, damaged, err = k.run.Rescan()
+		for _, d := range damaged {
+			console.Warn("%s", d)
+		}
+		if err != nil {
 			return coded(exitSnapshot, err)
 		}
 	}
 	if file != "" {
 		i := slices.IndexFunc(all, func(s checkpoint.Snapshot) bool { return s.File == file })
-		if i < 0 {
-			return (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is not in the manifest of its folder", file)}).
-				withHint("without %s the files themselves are looked at", filepath.Join(k.run.Dir, "snapshots", "manifest.json"))
+		if i < 0 { // put back from discarded/, or of a process that was killed before it could name it
+			k.from, err = k.run.Look(file)
+			return coded(exitSnapshot, err)
 		}
 		k.from = all[i]
 		return coded(exitSnapshot, k.run.Verify(k.from))
@@ -264,24 +316,32 @@ func (k *keepFlags) open(console *monitor.Console, out, name string) (*checkpoin
 		return k.run, k.lockError(k.run.Lock())
 	}
 	if k.from.File == "" {
-		return k.run, nil
+		return k.run, coded(exitOutput, k.run.Restart())
 	}
 	console.Message("resume    %s from step %d (kimg %.1f), %s", k.run.Dir, k.from.Step, float64(k.from.Images)/1000, k.from.File)
 	return k.run, nil
 }
 
-// rewind puts snapshots after the one that the run goes on from aside.
+// rewind puts snapshots after the one that the run goes on from aside, and those that the manifest does not name.
 func (k *keepFlags) rewind(console *monitor.Console) error {
+	discarded := filepath.Join(k.run.Dir, "discarded")
 	n, err := k.run.Rewind(k.from)
 	if n > 0 {
-		console.Message("resume    %d newer snapshot(s) are in %s now", n, filepath.Join(k.run.Dir, "discarded"))
+		console.Message("resume    %d newer snapshot(s) are in %s now", n, discarded)
+	}
+	if err != nil {
+		return coded(exitOutput, err)
+	}
+	n, err = k.run.SetAside()
+	if n > 0 {
+		console.Message("resume    %d snapshot(s) that the manifest does not name are in %s now", n, discarded)
 	}
 	return coded(exitOutput, err)
 }
 
-// transferred puts the weights of --transfer into a family.
+// transferred puts the weights of --transfer into a family that begins.
 func (k *keepFlags) transferred(console *monitor.Console, root *torch.Scope, f trainers.Family, device torch.Device) error {
-	if k.transfer == "" {
+	if k.transfer == "" || k.from.File != "" {
 		return nil
 	}
 	file, err := findSnapshot(k.transfer)

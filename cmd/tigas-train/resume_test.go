@@ -132,7 +132,7 @@ func TestResumeAuto(t *testing.T) {
 	require.Contains(t, again(t, exitOK, line...), "has no snapshot yet: from the beginning")
 	log, err := os.ReadFile(r.Log())
 	require.NoError(t, err)
-	require.True(t, bytes.HasPrefix(log, []byte(`{"step":1,`)) && bytes.Count(log, []byte(`{"step":1,`)) == 1, "the old log is still there")
+	require.True(t, bytes.HasPrefix(log, []byte(`{"step":0,`)) && bytes.Count(log, []byte(`{"step":0,`)) == 1, "the old log is still there")
 }
 
 // A run that has no snapshot, because its disk was full or it was killed at once, begins anew with its own flags.
@@ -208,7 +208,7 @@ func TestTransfer(t *testing.T) {
 	require.NoError(t, err)
 	var first map[string]any
 	require.NoError(t, json.NewDecoder(bytes.NewReader(log)).Decode(&first))
-	require.EqualValues(t, 1, first["step"])
+	require.EqualValues(t, 0, first["step"])
 	weights := func(run, name string) []byte {
 		f, err := safetensors.Open(filepath.Join(run, "snapshots", name))
 		require.NoError(t, err)

@@ -51,7 +51,7 @@ snapshot file, and write them as a grid, or one by one when --out is a folder.`,
 				return usagef("--out: got %q vs a .png file or a folder", c.out)
 			}
 			c.sampling.given = cmd.Flags().Changed
-			c.console = newConsole(cmd.ErrOrStderr(), c.sys.Quiet)
+			c.console = c.sys.console(cmd.ErrOrStderr())
 			err := c.run(cmd.Context(), args[0])
 			c.console.Done()
 			if err != nil {

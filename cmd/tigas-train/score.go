@@ -63,7 +63,7 @@ likely fake.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.in, s.out = cmd.InOrStdin(), cmd.OutOrStdout()
-			s.console = newConsole(cmd.ErrOrStderr(), s.sys.Quiet)
+			s.console = s.sys.console(cmd.ErrOrStderr())
 			return s.run(cmd.Context(), args)
 		},
 	}

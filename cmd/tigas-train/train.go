@@ -23,6 +23,8 @@ type training struct {
 	keep  keepFlags
 	sys   systemFlags
 	out   string
+
+	tensorBoard bool
 }
 
 // family is what a kind of model adds to a training.
@@ -56,6 +58,7 @@ func (t *training) registerRun(f *pflag.FlagSet, batch *int, weight float64) {
 	f.Float64Var(&t.run.TickKimg, "tick", 0, "distance of log lines in thousands of images (default a 50th of the run, at most 4)")
 	f.Float64Var(&t.run.SnapKimg, "snap", 0, "distance of sample pictures, and of snapshots, in thousands of images (default an 8th of the run, at most 200)")
 	f.IntVar(&t.run.Grid, "grid", 8, "pictures along each side of the sample grid")
+	f.BoolVar(&t.tensorBoard, "tensorboard", true, "write TensorBoard events into the run folder")
 	t.keep.register(f, &t.run)
 	t.sys.register(f)
 }
@@ -68,7 +71,7 @@ func oneThread(f *pflag.FlagSet) { preset(f, originDemo, "threads", 1) }
 func (t *training) begun(run func(cmd *cobra.Command) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		defer t.keep.unlock()
-		if err := t.keep.begin(cmd, newConsole(cmd.ErrOrStderr(), t.sys.Quiet), t.out); err != nil {
+		if err := t.keep.begin(cmd, t.sys.console(cmd.ErrOrStderr()), t.out); err != nil {
 			return err
 		}
 		return run(cmd)
@@ -78,7 +81,7 @@ func (t *training) begun(run func(cmd *cobra.Command) error) func(*cobra.Command
 // train opens the data and the detector, builds the networks, makes the run folder and trains.
 func (t *training) train(cmd *cobra.Command, f family) error {
 	ctx, stderr, stdout := cmd.Context(), cmd.ErrOrStderr(), cmd.OutOrStdout()
-	console := newConsole(stderr, t.sys.Quiet)
+	console := t.sys.console(stderr)
 	device, err := t.sys.start()
 	if err != nil {
 		return err
@@ -99,9 +102,9 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		return (&hinted{code: exitUsage, err: err}).withHint("see %s --help", cmd.CommandPath())
 	}
 	flags := flagValues(cmd.Flags())
-	for _, name := range []string{"data", "tigas-model"} {
+	for _, name := range []string{"data", "tigas-model", "transfer"} {
 		v := flags[name]
-		v.Value = absolute(v.Value)
+		v.Value = absolute(name, v.Value)
 		flags[name] = v
 	}
 	changes, err := t.keep.changes(flags, f.fixed)
@@ -147,7 +150,7 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if t.keep.from.File != "" {
 		r.Resume = run.Path(t.keep.from)
 	}
-	r.Device, r.Loader, r.Out, r.Console = device, loader, run, console
+	r.Device, r.Loader, r.Out, r.Console, r.TensorBoard = device, loader, run, console, t.tensorBoard
 	cfg := runConfig{
 		Command: f.name, Version: programVersion(), Run: r, Data: t.data,
 		TIGAS:  tigasConfig{Flags: t.tigas, Weight: sched.Any{Schedule: weight}},
@@ -164,16 +167,17 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 			console.Message("changed   %s", c)
 		}
 		r.OnResume = func() error {
-			if len(changes) > 0 {
-				if err := run.WriteConfig(cfg); err != nil {
-					return coded(exitOutput, err)
-				}
+			// Even without changes: after --resume FILE config.json has the flags of what came after that snapshot.
+			if err := run.WriteConfig(cfg); err != nil {
+				return coded(exitOutput, err)
 			}
 			return t.keep.rewind(console)
 		}
 	} else if err = run.WriteConfig(cfg); err != nil {
 		return coded(exitOutput, err)
 	}
+	r.Diagnosis = cfg.diagnosis()
+	r.Diagnosis.AtStart = false // of which the advice below speaks
 	inSnapshot, err := json.Marshal(cfg)
 	if err != nil {
 		return err
@@ -197,8 +201,11 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		switch code := exitCode(err); code {
 		case exitInterrupt, exitOutput, exitMemory:
 			hint := fmt.Sprintf("tigas-train %s --resume %s goes on", f.name, run.Dir)
-			if first := hintFor(err); first != "" {
-				hint = first + "; " + hint
+			switch {
+			case code == exitMemory:
+				hint = memoryHint(f.name, run.Dir, f.batch)
+			case t.keep.tooShort(ctx):
+				hint = fmt.Sprintf("no step was done in --max-time %s: give more", t.keep.maxTime)
 			}
 			return &hinted{code: code, err: err, hint: hint}
 		}

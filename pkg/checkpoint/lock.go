@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 )
@@ -57,8 +56,8 @@ func (r *Run) Unlock() {
 	}
 }
 
-// tidy removes files of a writer that was killed, see [atomicfile.Write], and takes snapshots away that it had not named in the
-// manifest yet, or not removed.
+// tidy removes files of a writer that was killed, see [atomicfile.Write]. Snapshots that the manifest does not name stay:
+// one of them may be what the run is to go on from, see [Run.SetAside].
 func (r *Run) tidy() error {
 	for _, dir := range []string{r.Dir, filepath.Join(r.Dir, "samples"), filepath.Join(r.Dir, "snapshots")} {
 		if err := r.Inside(dir); err != nil {
@@ -74,17 +73,7 @@ func (r *Run) tidy() error {
 			}
 		}
 	}
-	named, err := r.Snapshots()
-	if err != nil || named == nil {
-		return nil // [Run.Rescan] may need them
-	}
-	files, err := r.files()
-	if err != nil {
-		return err
-	}
-	return r.discard(slices.DeleteFunc(files, func(file string) bool {
-		return slices.ContainsFunc(named, func(s Snapshot) bool { return s.File == file })
-	}))
+	return nil
 }
 
 var escapeGlob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace

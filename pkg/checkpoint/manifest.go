@@ -19,7 +19,9 @@ type Snapshot struct {
 	Bytes   int64    `json:"bytes"`
 	SHA256  string   `json:"sha256"`
 	Measure *float64 `json:"measure,omitempty"` // what the best one is chosen by; lower is better
-	Keep    bool     `json:"keep,omitempty"`    // it stays for good
+	// MeasureOf names what Measure is, with the sign it was taken with (-score): numbers of different names are not compared.
+	MeasureOf string `json:"measure_of,omitempty"`
+	Keep      bool   `json:"keep,omitempty"` // it stays for good
 	// Doubtful is one that was written while updates were left out: to continue an interrupted run, but not to return to
 	// from a divergence, and in place of no other.
 	Doubtful bool `json:"doubtful,omitempty"`
@@ -29,7 +31,7 @@ type Snapshot struct {
 type Retention struct {
 	Last  int     // so many of the newest; 0: all
 	Every float64 // and the first one of every so many thousand images; 0: none
-	Best  bool    // and the one with the lowest Measure
+	Best  bool    // and the one with the lowest Measure, of those that are of the same name as the newest one's
 }
 
 // maxManifest is far above what a run writes: 300 bytes a snapshot.
@@ -102,15 +104,43 @@ func plainName(name string) bool {
 
 func (r *Run) writeManifest(l []Snapshot) error { return r.writeJSON(r.manifest(), manifest{l}) }
 
-// add puts s in its place, instead of one at the same position, and marks it if it is to stay for good.
-func (k Retention) add(l []Snapshot, s Snapshot) []Snapshot {
-	l = slices.DeleteFunc(l, func(o Snapshot) bool { return o.Images == s.Images })
-	at, _ := slices.BinarySearchFunc(l, s.Images, func(o Snapshot, images int64) int { return int(o.Images - images) })
-	if k.Every > 0 && s.Images > 0 {
-		period := func(images int64) int64 { return int64(float64(images) / (1000 * k.Every)) }
-		s.Keep = at > 0 && !s.Doubtful && period(s.Images) > period(l[at-1].Images)
+// keeps tells whether s is to stay for good: the first good one of its period.
+func (k Retention) keeps(l []Snapshot, s Snapshot) bool {
+	if k.Every <= 0 || s.Doubtful {
+		return false
 	}
+	before := int64(0)
+	for _, o := range l {
+		if o.Images < s.Images && !o.Doubtful { // a doubtful one does not stay, so it stands for no period
+			before = o.Images
+		}
+	}
+	period := func(images int64) int64 { return int64(float64(images) / (1000 * k.Every)) }
+	return period(s.Images) > period(before)
+}
+
+// insert puts s in its place, instead of one at the same position.
+func insert(l []Snapshot, s Snapshot) []Snapshot {
+	l = slices.DeleteFunc(slices.Clone(l), func(o Snapshot) bool { return o.Images == s.Images })
+	at, _ := slices.BinarySearchFunc(l, s.Images, func(o Snapshot, images int64) int { return cmp.Compare(o.Images, images) })
 	return slices.Insert(l, at, s)
+}
+
+// best is the index of the snapshot with the lowest measure, -1 for none. Measures of another name than the latest are of
+// another --keep-best.
+func best(l []Snapshot) int {
+	at, name := -1, ""
+	for _, s := range l {
+		if s.Measure != nil || s.MeasureOf != "" {
+			name = s.MeasureOf
+		}
+	}
+	for i, s := range l {
+		if s.Measure != nil && s.MeasureOf == name && !s.Doubtful && (at < 0 || *s.Measure < *l[at].Measure) {
+			at = i
+		}
+	}
+	return at
 }
 
 // divide says which snapshots stay and which go.
@@ -121,16 +151,12 @@ func (k Retention) divide(l []Snapshot) (stay, gone []Snapshot) {
 			good++
 		}
 	}
-	best := -1
+	lowest := -1
 	if k.Best {
-		for i, s := range l {
-			if s.Measure != nil && !s.Doubtful && (best < 0 || *s.Measure < *l[best].Measure) {
-				best = i
-			}
-		}
+		lowest = best(l)
 	}
 	for i, s := range l {
-		if k.Last == 0 || i == len(l)-1 || !s.Doubtful && good <= max(1, k.Last) || s.Keep || i == best {
+		if k.Last == 0 || i == len(l)-1 || !s.Doubtful && good <= max(1, k.Last) || s.Keep || i == lowest {
 			stay = append(stay, s)
 		} else {
 			gone = append(gone, s)

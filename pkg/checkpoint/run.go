@@ -74,6 +74,9 @@ func CreateNext(root, name string) (*Run, error) {
 
 var numbered = regexp.MustCompile(`^(\d{5})-`)
 
+// Numbered tells whether a folder's name is one that [CreateNext] gives.
+func Numbered(dir string) bool { return numbered.MatchString(filepath.Base(dir)) }
+
 // Open returns the run in dir, or an error when there is none.
 func Open(dir string) (*Run, error) {
 	r := &Run{Dir: dir}
@@ -88,13 +91,17 @@ func (r *Run) config() string { return filepath.Join(r.Dir, "config.json") }
 // Log is the path of log.jsonl.
 func (r *Run) Log() string { return filepath.Join(r.Dir, "log.jsonl") }
 
-// Restart removes the log and the pictures of a run that has no snapshot, so that it can begin anew in its folder.
+// Restart removes the log, the events and the pictures of a run that has no snapshot, so that it can begin anew in its folder.
 func (r *Run) Restart() error {
-	pictures, err := filepath.Glob(filepath.Join(escapeGlob(r.Dir), "samples", "*.png"))
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+	all := []string{r.Log()}
+	for _, made := range []string{"samples/*.png", "events.out.tfevents.*"} {
+		files, err := filepath.Glob(filepath.Join(escapeGlob(r.Dir), made))
+		if err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+		all = append(all, files...)
 	}
-	for _, file := range append(pictures, r.Log()) {
+	for _, file := range all {
 		if err := r.Inside(file); err != nil {
 			return err
 		}

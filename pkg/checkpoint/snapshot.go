@@ -13,7 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/atomicfile"
@@ -36,21 +38,26 @@ func label(images int64) string { return fmt.Sprintf("%06d.%03d", images/1000, i
 // Path is where a snapshot is.
 func (r *Run) Path(s Snapshot) string { return filepath.Join(r.Dir, "snapshots", s.File) }
 
-// Save writes a snapshot and then drops those that k does not keep. at has its position and its measure; the rest is filled
-// in. The file is complete and on the disk before the manifest names it, and the manifest is before an older file goes: a
+// Save writes a snapshot and then drops those that k does not keep. at has its position, its measure and whether it is
+// doubtful; the rest is filled in. The file is complete and on the disk before the manifest names it, and the manifest is before an older file goes: a
 // crash or a full disk at any moment leaves the ones before it as they were.
 func (r *Run) Save(at Snapshot, tensors iter.Seq2[string, *torch.Tensor], metadata map[string]string, k Retention) error {
 	metadata = maps.Clone(metadata) // with what the manifest has, for [Run.Rescan]
 	if metadata == nil {
 		metadata = map[string]string{}
 	}
-	metadata["step"], metadata["images"], metadata["doubtful"] = fmt.Sprint(at.Step), fmt.Sprint(at.Images), fmt.Sprint(at.Doubtful)
-	if at.Measure != nil {
-		metadata["measure"] = fmt.Sprint(*at.Measure)
-	}
 	l, err := r.Snapshots()
 	if err != nil {
 		return err
+	}
+	at.Keep = k.keeps(l, at)
+	metadata["step"], metadata["images"] = fmt.Sprint(at.Step), fmt.Sprint(at.Images)
+	metadata["doubtful"], metadata["keep"] = fmt.Sprint(at.Doubtful), fmt.Sprint(at.Keep)
+	if at.Measure != nil {
+		metadata["measure"] = fmt.Sprint(*at.Measure)
+	}
+	if at.MeasureOf != "" {
+		metadata["measure_of"] = at.MeasureOf
 	}
 	at.File = snapshotName(at.Images)
 	old := ""
@@ -76,7 +83,7 @@ func (r *Run) Save(at Snapshot, tensors iter.Seq2[string, *torch.Tensor], metada
 		return fmt.Errorf("checkpoint: write %s: %w", path, err)
 	}
 	at.SHA256 = hex.EncodeToString(hash.Sum(nil))
-	stay, gone := k.divide(k.add(l, at))
+	stay, gone := k.divide(insert(l, at))
 	if err := r.writeManifest(stay); err != nil {
 		return err
 	}
@@ -165,8 +172,9 @@ func (r *Run) Latest() (string, error) {
 	return r.Path(s), nil
 }
 
-// Rewind takes the snapshots after s out of the run, and moves their files to a new folder in discarded/: a run that is continued from an earlier
-// one will make others. It returns how many there were.
+// Rewind takes the snapshots after s out of the run, and moves their files to a new folder in discarded/: a run that is
+// continued from an earlier one will make others. s is in the manifest then, if it was not: see [Run.Look]. It returns how
+// many were taken out.
 func (r *Run) Rewind(s Snapshot) (int, error) {
 	l, err := r.Snapshots()
 	if err != nil {
@@ -174,16 +182,36 @@ func (r *Run) Rewind(s Snapshot) (int, error) {
 	}
 	i := slices.IndexFunc(l, func(o Snapshot) bool { return o.Images > s.Images })
 	if i < 0 {
+		i = len(l)
+	}
+	if i == len(l) && slices.ContainsFunc(l, func(o Snapshot) bool { return o.File == s.File }) {
 		return 0, nil
 	}
-	if err := r.writeManifest(l[:i]); err != nil {
+	if err := r.writeManifest(insert(l[:i], s)); err != nil {
 		return 0, err
 	}
 	var files []string
 	for _, o := range l[i:] {
 		files = append(files, o.File)
 	}
-	return len(l) - i, r.discard(files)
+	return len(files), r.discard(files)
+}
+
+// SetAside moves snapshots that the manifest does not name to a new folder in discarded/: a killed process had not named
+// them yet, or not removed. Files with names of their own stay. It returns how many there were.
+func (r *Run) SetAside() (int, error) {
+	named, err := r.Snapshots()
+	if err != nil {
+		return 0, err
+	}
+	files, err := r.files()
+	if err != nil {
+		return 0, err
+	}
+	files = slices.DeleteFunc(files, func(file string) bool {
+		return !strings.HasPrefix(file, snapshotStart) || slices.ContainsFunc(named, func(s Snapshot) bool { return s.File == file })
+	})
+	return len(files), r.discard(files)
 }
 
 // discard moves files from snapshots/ to a new folder in discarded/.
@@ -211,9 +239,9 @@ func (r *Run) discard(files []string) error {
 	return nil
 }
 
-// files are the names of the snapshots in the folder, whether the manifest has them or not.
+// files are the names of the snapshots in the folder, whether the manifest has them or not, and whatever they are called.
 func (r *Run) files() (names []string, err error) {
-	l, err := filepath.Glob(filepath.Join(escapeGlob(r.Dir), "snapshots", snapshotStart+"*"+snapshotEnd))
+	l, err := filepath.Glob(filepath.Join(escapeGlob(r.Dir), "snapshots", "*"+snapshotEnd))
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
@@ -223,38 +251,64 @@ func (r *Run) files() (names []string, err error) {
 	return names, nil
 }
 
+// Look returns what the manifest would have of a file in snapshots/, by its header: its content is taken as it is. It
+// returns an error that wraps [ErrDamaged] for a file without a header of a snapshot.
+func (r *Run) Look(file string) (Snapshot, error) {
+	s := Snapshot{File: file}
+	path := r.Path(s)
+	bad := func(err error) (Snapshot, error) {
+		return s, fmt.Errorf("checkpoint: %s is %w: %w", path, ErrDamaged, err)
+	}
+	if !plainName(file) {
+		return s, fmt.Errorf("checkpoint: got the file %q vs a name in snapshots/", file)
+	}
+	if err := r.Inside(path); err != nil {
+		return bad(err)
+	}
+	meta, err := Metadata(path)
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return s, fmt.Errorf("checkpoint: %w", err) // of the disk, and says nothing about the file
+	}
+	if err != nil {
+		return bad(err)
+	}
+	for name, to := range map[string]*int64{"step": &s.Step, "images": &s.Images} {
+		if *to, err = strconv.ParseInt(meta[name], 10, 64); err != nil || *to < 0 {
+			return bad(fmt.Errorf("got %s %q vs a number from 0", name, meta[name]))
+		}
+	}
+	if measure, err := strconv.ParseFloat(meta["measure"], 64); err == nil && !math.IsNaN(measure) && !math.IsInf(measure, 0) {
+		s.Measure = &measure
+	}
+	s.MeasureOf = meta["measure_of"]
+	s.Doubtful = meta["doubtful"] == "true"
+	keep, known := meta["keep"]
+	s.Keep = keep == "true" || !known && !s.Doubtful // an older version wrote no such key: perhaps it was to stay
+	s.SHA256, s.Bytes, err = r.hash(s)
+	return s, err
+}
+
 // Rescan makes a new manifest of the files in snapshots/, for one that is damaged: it looks at their headers, so that what
-// follows these is taken as it is. It returns the snapshots, oldest first.
-func (r *Run) Rescan() ([]Snapshot, error) {
+// follows these is taken as it is. It returns the snapshots, oldest first, and why other files are none. When all of them are
+// damaged it returns an error that wraps [ErrDamaged] and writes nothing: an empty manifest is that of a run without any.
+func (r *Run) Rescan() (l []Snapshot, damaged []error, err error) {
 	files, err := r.files()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var l []Snapshot
 	for _, file := range files {
-		s := Snapshot{File: file}
-		if r.Inside(r.Path(s)) != nil {
-			continue
+		s, err := r.Look(file)
+		switch {
+		case err == nil:
+			l = insert(l, s)
+		case errors.Is(err, ErrDamaged):
+			damaged = append(damaged, err)
+		default:
+			return nil, damaged, err
 		}
-		meta, err := Metadata(r.Path(s))
-		if err != nil {
-			continue
-		}
-		var measure float64
-		if _, err := fmt.Sscan(meta["step"], &s.Step); err != nil || s.Step < 0 {
-			continue
-		}
-		if _, err := fmt.Sscan(meta["images"], &s.Images); err != nil || s.Images < 0 {
-			continue
-		}
-		if _, err := fmt.Sscan(meta["measure"], &measure); err == nil && !math.IsNaN(measure) {
-			s.Measure = &measure
-		}
-		s.Doubtful = meta["doubtful"] == "true"
-		if s.SHA256, s.Bytes, err = r.hash(s); err != nil {
-			return nil, err
-		}
-		l = Retention{}.add(l, s)
 	}
-	return l, r.writeManifest(l)
+	if len(l) == 0 && len(damaged) > 0 {
+		return nil, damaged, fmt.Errorf("checkpoint: %s: its snapshots are %w: none of %d can be read", r.Dir, ErrDamaged, len(damaged))
+	}
+	return l, damaged, r.writeManifest(l)
 }

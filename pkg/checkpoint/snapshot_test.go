@@ -1,9 +1,12 @@
 package checkpoint_test
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -81,6 +84,9 @@ func TestDoubtfulSnapshots(t *testing.T) {
 	require.NoError(t, save(8000, 0, k))
 	require.Equal(t, []int64{2000, 8000}, images(t, r))
 }
+
+// escaped is a path as a pattern.
+func escaped(path string) string { return strings.NewReplacer("*", `\*`, "[", `\[`).Replace(path) }
 
 // A damaged snapshot is named, and the one before it is the newest.
 func TestDamagedSnapshots(t *testing.T) {
@@ -177,7 +183,8 @@ func TestSameMoment(t *testing.T) {
 	require.NoError(t, r.Verify(all[0]))
 }
 
-// Without a manifest the files are looked at; what a killed process had not named yet, or not removed, is put aside.
+// Without a manifest the files are looked at; what a killed process had not named yet, or not removed, is put aside when the
+// run goes on, and no sooner.
 func TestRescanAndOrphans(t *testing.T) {
 	r, save := newRun(t)
 	for i := range int64(3) {
@@ -186,17 +193,202 @@ func TestRescanAndOrphans(t *testing.T) {
 	before, err := r.Snapshots()
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(filepath.Join(r.Dir, "snapshots", "manifest.json")))
-	require.NoError(t, os.WriteFile(filepath.Join(r.Dir, "snapshots", "network-snapshot-x.safetensors"), []byte("no snapshot"), 0o644))
+	orphan := filepath.Join(r.Dir, "snapshots", "network-snapshot-x.safetensors")
+	require.NoError(t, os.WriteFile(orphan, []byte("no snapshot"), 0o644))
 	_, err = r.Snapshots()
 	require.ErrorContains(t, err, "is missing, and there are snapshots")
 	_, err = checkpoint.Create(r.Dir)
 	require.Error(t, err)
-	again, err := r.Rescan()
+	again, damaged, err := r.Rescan()
 	require.NoError(t, err)
 	require.Equal(t, before, again)
+	require.Len(t, damaged, 1)
+	require.ErrorContains(t, damaged[0], "network-snapshot-x.safetensors is damaged")
 	require.NoError(t, r.Lock())
 	defer r.Unlock()
+	require.FileExists(t, orphan)
+	n, err := r.SetAside()
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
 	require.Equal(t, []string{"network-snapshot-x.safetensors"}, discarded(t, r))
+	require.Equal(t, []int64{0, 1000, 2000}, images(t, r))
+}
+
+// When no file can be read, that is an error and not a run without snapshots: nothing is written. Neither is it when the disk
+// says why.
+func TestRescanOfDamagedSnapshots(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"cut":     func(path string) error { return os.Truncate(path, 100) },
+		"longer":  func(path string) error { return os.Truncate(path, 1_000_000) },
+		"zeros":   func(path string) error { return os.WriteFile(path, make([]byte, 500), 0o644) },
+		"foreign": func(path string) error { return checkpoint.Save(path, func(func(string, *torch.Tensor) bool) {}, nil) },
+		"folder": func(path string) error {
+			return errors.Join(os.Remove(path), os.Mkdir(path, 0o755))
+		},
+	} {
+		for _, text := range []string{"", "{", `{"snapshots":[]}`} {
+			t.Run(name+text, func(t *testing.T) {
+				r, save := newRun(t)
+				for i := range int64(2) {
+					require.NoError(t, save(1000*i, 0, checkpoint.Retention{}))
+				}
+				all, err := r.Snapshots()
+				require.NoError(t, err)
+				for _, s := range all {
+					require.NoError(t, damage(r.Path(s)))
+				}
+				manifest := filepath.Join(r.Dir, "snapshots", "manifest.json")
+				require.NoError(t, os.Remove(manifest))
+				if text != "" {
+					require.NoError(t, os.WriteFile(manifest, []byte(text), 0o644))
+				}
+				_, damaged, err := r.Rescan()
+				require.ErrorIs(t, err, checkpoint.ErrDamaged)
+				require.ErrorContains(t, err, "none of 2 can be read")
+				require.Len(t, damaged, 2)
+				left, err := os.ReadFile(manifest)
+				require.Equal(t, text, string(left))
+				require.Equal(t, text == "", errors.Is(err, os.ErrNotExist))
+			})
+		}
+	}
+}
+
+// A new manifest has all that the old one had, so that what was to stay for good still does; what older versions wrote says
+// nothing about that, and stays.
+func TestRescanKeeps(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	r, _ := newRun(t)
+	k := checkpoint.Retention{Last: 2, Every: 5, Best: true}
+	save := func(images int64, measure float64) {
+		at := checkpoint.Snapshot{Step: images / 10, Images: images, Measure: &measure, MeasureOf: "-score"}
+		require.NoError(t, r.Save(at, maps.All(map[string]*torch.Tensor{"w": s.Scalar(1)}), nil, k))
+	}
+	for i := range int64(8) {
+		save(1500*i, float64(i+i%2))
+	}
+	before, err := r.Snapshots()
+	require.NoError(t, err)
+	require.Equal(t, []int64{0, 6000, 9000, 10500}, images(t, r))
+	require.Equal(t, []bool{false, true, false, true}, []bool{before[0].Keep, before[1].Keep, before[2].Keep, before[3].Keep})
+	require.NoError(t, os.Remove(filepath.Join(r.Dir, "snapshots", "manifest.json")))
+	after, _, err := r.Rescan()
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	save(12000, 9)
+	save(13500, 9)
+	require.Equal(t, []int64{0, 6000, 10500, 12000, 13500}, images(t, r))
+
+	r, _ = newRun(t)
+	for i, doubtful := range []string{"false", "true", "false"} {
+		file := filepath.Join(r.Dir, "snapshots", fmt.Sprintf("network-snapshot-%d.safetensors", i))
+		require.NoError(t, checkpoint.Save(file, maps.All(map[string]*torch.Tensor{"w": s.Scalar(1)}),
+			map[string]string{"step": fmt.Sprint(i), "images": fmt.Sprint(10 * i), "doubtful": doubtful}))
+	}
+	_, _, err = r.Rescan()
+	require.NoError(t, err)
+	k = checkpoint.Retention{Last: 1}
+	save(1000, 0)
+	save(2000, 0)
+	require.Equal(t, []int64{0, 20, 2000}, images(t, r))
+}
+
+// A doubtful snapshot does not stay, so it is not the first one of its period.
+func TestFirstGoodOneOfAPeriod(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	r, _ := newRun(t)
+	for i, doubtful := range []bool{false, false, true, false, false, false, false} {
+		require.NoError(t, r.Save(checkpoint.Snapshot{Images: int64(i) * 2500, Doubtful: doubtful},
+			maps.All(map[string]*torch.Tensor{"w": s.Scalar(1)}), nil, checkpoint.Retention{Last: 1, Every: 5}))
+	}
+	require.Equal(t, []int64{7500, 10000, 15000}, images(t, r))
+}
+
+// Measures of different names are not compared: the lowest loss is not the lowest score.
+func TestBestOfOneName(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	r, _ := newRun(t)
+	save := func(images int64, name string, measure float64) {
+		at := checkpoint.Snapshot{Images: images, MeasureOf: name}
+		if measure != 0 {
+			at.Measure = &measure
+		}
+		k := checkpoint.Retention{Last: 1, Best: true}
+		require.NoError(t, r.Save(at, maps.All(map[string]*torch.Tensor{"w": s.Scalar(1)}), nil, k))
+	}
+	save(0, "", 0)
+	save(1000, "-score", -0.9)
+	save(2000, "-score", -0.5)
+	save(3000, "-score", -0.6)
+	require.Equal(t, []int64{1000, 3000}, images(t, r))
+	save(4000, "", 0) // it has no measure, which is no change of names
+	require.Equal(t, []int64{1000, 4000}, images(t, r))
+	save(5000, "mse", 0.2)
+	save(6000, "mse", 0.3)
+	require.Equal(t, []int64{5000, 6000}, images(t, r))
+	all, err := r.Snapshots()
+	require.NoError(t, err)
+	require.Equal(t, "mse", all[0].MeasureOf)
+}
+
+// A snapshot that the manifest does not name is in it when the run goes on from it.
+func TestRewindToAFileThatWasPutBack(t *testing.T) {
+	r, save := newRun(t)
+	for i := range int64(4) {
+		require.NoError(t, save(1000*i, float64(i), checkpoint.Retention{}))
+	}
+	all, err := r.Snapshots()
+	require.NoError(t, err)
+	_, err = r.Rewind(all[1])
+	require.NoError(t, err)
+	back, err := filepath.Glob(filepath.Join(escaped(r.Dir), "discarded", "*", all[2].File))
+	require.NoError(t, err)
+	require.Len(t, back, 1)
+	require.NoError(t, os.Rename(back[0], r.Path(all[2])))
+	require.NoError(t, r.Lock())
+	defer r.Unlock()
+	s, err := r.Look(all[2].File)
+	require.NoError(t, err)
+	require.Equal(t, all[2], s)
+	require.NoError(t, save(2500, 0, checkpoint.Retention{}))
+	n, err := r.Rewind(s)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	n, err = r.SetAside()
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.Equal(t, []int64{0, 1000, 2000}, images(t, r))
+
+	// Under a name of its own as well, and a new manifest has it again.
+	own := checkpoint.Snapshot{File: "mine.safetensors"}
+	require.NoError(t, os.Rename(r.Path(s), r.Path(own)))
+	own, err = r.Look(own.File)
+	require.NoError(t, err)
+	_, err = r.Rewind(own)
+	require.NoError(t, err)
+	before, err := r.Snapshots()
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(r.Dir, "snapshots", "manifest.json")))
+	after, _, err := r.Rescan()
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	copied := filepath.Join(r.Dir, "snapshots", "copy.safetensors")
+	require.NoError(t, os.Link(r.Path(own), copied))
+	n, err = r.SetAside()
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.FileExists(t, copied, "it is not what a killed process leaves")
+
+	for _, name := range []string{"../config.json", "", "none.safetensors"} {
+		_, err = r.Look(name)
+		require.Error(t, err, name)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(r.Dir, "snapshots", "a.safetensors"), []byte("text"), 0o644))
+	_, err = r.Look("a.safetensors")
+	require.ErrorIs(t, err, checkpoint.ErrDamaged)
 }
 
 // One process writes; what a killed one left half-written goes; a lock ends with its process, here with its file.
@@ -238,6 +430,9 @@ func TestLinksOutOfTheRun(t *testing.T) {
 			require.NoError(t, os.RemoveAll(at))
 			require.NoError(t, os.Symlink(link.to, at))
 			err := r.Lock()
+			if err == nil {
+				_, err = r.SetAside()
+			}
 			if err == nil {
 				err = save(1000, 0, checkpoint.Retention{})
 			}

@@ -205,7 +205,7 @@ func TestUNetTreatsImagesApart(t *testing.T) {
 	all := u.Forward(x, s.FromInt64s([]int64{5, 600, 5}))
 	for i := range int64(3) {
 		one := u.Forward(x.Narrow(0, i, 1), s.FromInt64s([]int64{[]int64{5, 600, 5}[i]}))
-		require.InDeltaSlice(t, torch.Slice[float64](all.Narrow(0, i, 1)), torch.Slice[float64](one), 1e-12)
+		require.InDeltaSlice(t, torch.Slice[float64](all.Narrow(0, i, 1)), torch.Slice[float64](one), 1e-8) // the timestep's sines are float32, and of three others than of one
 		other := u.Forward(x.Narrow(0, i, 1), s.FromFloat64s([]float64{7.5}))
 		require.Greater(t, other.Sub(one).Abs().Max().Float64(), 1e-4)
 	}

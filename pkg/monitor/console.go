@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -13,11 +14,16 @@ import (
 
 // Console writes ticks and messages for a person. On a terminal there is one live line, rewritten in place; elsewhere each
 // tick is a line of its own. It is safe for concurrent use.
+//
+// With JSON every line is an object: a tick as in log.jsonl, a message with "time", "level" (info, warning or problem) and
+// "message".
 type Console struct {
 	W     io.Writer
 	Live  bool // W is a terminal that understands carriage return and "erase to end of line"
+	Color bool // and colours
 	Width int  // of the terminal, in characters; 0: 80
 	Quiet bool // only warnings
+	JSON  bool // for a program; nothing is live then
 
 	mu         sync.Mutex
 	shown      bool      // a live line stands on the terminal
@@ -31,7 +37,11 @@ func (c *Console) Tick(t Tick) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.Live {
+	switch {
+	case c.JSON:
+		_, _ = c.W.Write(t.JSON(time.Now(), true))
+		return
+	case !c.Live:
 		fmt.Fprintln(c.W, t.line())
 		return
 	}
@@ -42,14 +52,24 @@ func (c *Console) Tick(t Tick) {
 // Message writes a line above the live line.
 func (c *Console) Message(format string, args ...any) {
 	if !c.Quiet {
-		c.print(fmt.Sprintf(format, args...))
+		c.print(info, fmt.Sprintf(format, args...))
 	}
 }
 
 // Warn writes a warning, also when the console is quiet.
-func (c *Console) Warn(format string, args ...any) {
-	c.print("warning: " + fmt.Sprintf(format, args...))
-}
+func (c *Console) Warn(format string, args ...any) { c.print(warning, fmt.Sprintf(format, args...)) }
+
+// Problem writes what is worse than a warning, also when the console is quiet.
+func (c *Console) Problem(format string, args ...any) { c.print(problem, fmt.Sprintf(format, args...)) }
+
+// level is how much a message matters.
+type level struct{ name, colour string }
+
+var (
+	info    = level{"info", ""}
+	warning = level{"warning", "\x1b[33m"} // yellow
+	problem = level{"problem", "\x1b[31m"} // red
+)
 
 // Done ends the live line, so that what follows stands on a line of its own.
 func (c *Console) Done() {
@@ -61,14 +81,34 @@ func (c *Console) Done() {
 	}
 }
 
-func (c *Console) print(text string) {
+func (c *Console) print(l level, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.shown {
 		fmt.Fprint(c.W, "\r\x1b[K")
 		c.shown = false
 	}
-	fmt.Fprintln(c.W, Printable(text))
+	c.line(l, Printable(text))
+}
+
+// line writes a line for c's reader. The lock is held.
+func (c *Console) line(l level, text string) {
+	switch {
+	case c.JSON:
+		line, _ := json.Marshal(struct { // cannot fail: all are strings
+			Time    string `json:"time"`
+			Level   string `json:"level"`
+			Message string `json:"message"`
+		}{time.Now().UTC().Format(time.RFC3339), l.name, text})
+		_, _ = c.W.Write(append(line, '\n'))
+		return
+	case l == info:
+	case c.Color:
+		text = l.colour + l.name + ":\x1b[0m " + text
+	default:
+		text = l.name + ": " + text
+	}
+	fmt.Fprintln(c.W, text)
 }
 
 // Printable puts escapes in place of control characters, so that a file's name cannot write over the terminal.
@@ -138,7 +178,7 @@ func onlyLogged(name string) bool {
 		return true
 	}
 	switch name {
-	case "tigas_weight", "tigas_grad_ratio", "epoch_score", "epoch_done":
+	case "signs_real", "signs_fake", "tigas_weight", "tigas_grad_ratio", "epoch_score", "epoch_done":
 		return true
 	}
 	return false

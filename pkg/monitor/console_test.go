@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
@@ -128,5 +129,47 @@ func TestRateKnowsOnlyThisSession(t *testing.T) {
 	r.Observe(t0.Add(75*time.Second), 1_002_600) // the clock stood still
 	if r.PerSecond() != 0 {
 		t.Errorf("no time passed: got %v", r.PerSecond())
+	}
+}
+
+// Colours are for terminals that want them, and never in the middle of a text; a program gets objects, one a line.
+func TestConsoleColoursAndJSON(t *testing.T) {
+	var b bytes.Buffer
+	c := &Console{W: &b, Live: true, Color: true}
+	c.Message("hello")
+	c.Warn("low %s", "disk")
+	c.Problem("all is lost")
+	if got, want := b.String(), "hello\n\x1b[33mwarning:\x1b[0m low disk\n\x1b[31mproblem:\x1b[0m all is lost\n"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	b.Reset()
+	c = &Console{W: &b, Live: true, Color: true, JSON: true}
+	c.Message("a \"b\"\x1b")
+	c.Warn("careful")
+	c.Problem("stop")
+	c.Status("drawing")
+	tick := sampleTick()
+	c.Tick(tick)
+	c.Done()
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("got %q", lines)
+	}
+	for i, want := range []map[string]any{
+		{"level": "info", "message": "a \"b\"\\x1b"}, {"level": "warning", "message": "careful"}, {"level": "problem", "message": "stop"},
+		{"step": 1200., "score": 0.488, "img_per_sec": 812.04},
+	} {
+		var got map[string]any
+		if err := json.Unmarshal([]byte(lines[i]), &got); err != nil {
+			t.Fatalf("%s: %v", lines[i], err)
+		}
+		if _, err := time.Parse(time.RFC3339, got["time"].(string)); err != nil {
+			t.Error(err)
+		}
+		for k, v := range want {
+			if got[k] != v {
+				t.Errorf("%s: got %v, want %v", k, got[k], v)
+			}
+		}
 	}
 }

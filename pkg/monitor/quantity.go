@@ -63,10 +63,12 @@ var quantities = []Quantity{
 
 	{"scores_real", "Loss/scores/real", "critic's output for real pictures", PanelCritic},
 	{"scores_fake", "Loss/scores/fake", "critic's output for generated pictures", PanelCritic},
+	{"signs_real", "Loss/signs/real", "mean sign of the critic's output for real pictures: 1 when it is never wrong", PanelCritic},
+	{"signs_fake", "Loss/signs/fake", "mean sign of the critic's output for generated pictures: -1 when it is never wrong", PanelCritic},
 
 	{"tigas", "TIGAS/loss", "TIGAS loss before its weight, 1 - score for the linear form", PanelTerm},
 	{"tigas_weight", "TIGAS/weight", "weight of the TIGAS loss by its schedule", PanelTerm},
-	{"tigas_grad_ratio", "TIGAS/grad_ratio", "gradient of the TIGAS term on the images over that of the rest of the loss, norms", PanelTerm},
+	{"tigas_grad_ratio", "TIGAS/grad_ratio", "gradient of the TIGAS term over that of the rest of the loss, norms", PanelTerm},
 	{"tigas_dropped", "TIGAS/dropped", "share of the steps in which the term was left out since it was not finite", PanelTerm},
 
 	{"img_per_sec", "Throughput/img_per_sec", "real images a second", PanelSpeed},
@@ -92,7 +94,11 @@ func QuantityOf(name string) Quantity {
 		return Quantity{name, "Grad/" + net + "_skipped", "updates of " + strings.ReplaceAll(net, "_", ", ") + " that were left out", PanelOther}
 	}
 	if phase, ok := strings.CutPrefix(name, PhasePrefix); ok {
-		return Quantity{name, "Timing/" + phase, "seconds of a step: " + PhaseTitle(phase), PanelTime}
+		tag := "Timing/" + phase
+		if phase == "optimizer" {
+			tag = "Timing/opt"
+		}
+		return Quantity{name, tag, "seconds of a step: " + PhaseTitle(phase), PanelTime}
 	}
 	return Quantity{name, "Other/" + name, name, PanelOther}
 }

@@ -14,7 +14,7 @@ func (c *Console) Status(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.Live {
+	if c.Live && !c.JSON {
 		fmt.Fprintf(c.W, "\r%s\x1b[K", c.cut(Printable(text)))
 		c.shown = true
 		return
@@ -24,6 +24,6 @@ func (c *Console) Status(format string, args ...any) {
 		c.nextStatus = now.Add(10 * time.Second)
 	case now.After(c.nextStatus):
 		c.nextStatus = now.Add(30 * time.Second)
-		fmt.Fprintln(c.W, Printable(text))
+		c.line(info, Printable(text))
 	}
 }

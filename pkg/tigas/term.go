@@ -20,7 +20,6 @@ type Applied struct {
 	Loss    *torch.Tensor // weight * loss, to be added; nil when the term is absent in this step
 	Raw     *torch.Tensor // the loss before the weight, detached; nil when absent
 	Score   *torch.Tensor // the mean score, detached; nil when absent
-	Grad    *torch.Tensor // the gradient of Loss with respect to the images; nil when absent, and while nothing is recorded
 	Dropped *torch.Tensor // 1 when something was not finite, and Loss, Raw and Score are 0 for that; else 0; nil when absent
 	Weight  float64       // what the loss was multiplied by, 0 when absent
 }
@@ -75,9 +74,7 @@ func (t *Term) ApplyWeighted(p sched.Progress, images, weights *torch.Tensor) Ap
 	a := Applied{Loss: orZero(ok, loss.Detach()), Raw: orZero(ok, raw.Detach()), Score: orZero(ok, score),
 		Dropped: ok.LogicalNot().To(torch.Float32), Weight: w}
 	if g != nil {
-		a.Grad = orZero(ok, g)
-		a.Loss = linear(images, a.Grad, a.Loss)
-		out.Adopt(a.Grad)
+		a.Loss = linear(images, orZero(ok, g), a.Loss)
 	}
 	for _, x := range []*torch.Tensor{a.Loss, a.Raw, a.Score, a.Dropped} {
 		out.Adopt(x)

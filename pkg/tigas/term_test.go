@@ -158,15 +158,14 @@ func TestTermLeavesItsResults(t *testing.T) {
 	term := termOf(d, 1, LossOptions{Scales: []float64{1, 0.5}})
 	before := torch.LiveTensors()
 	a := term.ApplyWeighted(sched.Progress{}, x, weights)
-	require.Equal(t, before+5, torch.LiveTensors())
+	require.Equal(t, before+4, torch.LiveTensors())
 	require.Same(t, s, a.Loss.Scope())
 	require.ErrorIs(t, torch.Try(func() { term.Apply(sched.Progress{}, x) }), torch.ErrSealed)
 	grey := s.Zeros([]int64{2, 1, 8, 8})
 	require.ErrorContains(t, torch.Try(func() { term.Apply(sched.Progress{}, grey) }), "vs [N 3 H W]")
 	require.ErrorContains(t, torch.Try(func() { term.ApplyWeighted(sched.Progress{}, x, weights.RequiresGrad(true)) }),
 		"weights that require a gradient vs constants")
-	require.Equal(t, before+6, torch.LiveTensors(), "a panic leaves tensors behind")
-	require.Equal(t, bits(a.Grad), bits(torch.Grad(a.Loss, []*torch.Tensor{x}, torch.GradOptions{})[0]))
+	require.Equal(t, before+5, torch.LiveTensors(), "a panic leaves tensors behind")
 }
 
 // The term is linear: who differentiates it twice by itself is told so.

@@ -93,12 +93,13 @@ func (d *Diffusion) Step(st *Step) error {
 	target := d.o.Predict.Target(x, noise, plan.levels)
 	loss := st.Term("mse", DiffusionLoss(out, target, plan.weights))
 	plan.reportQuarters(st, out.Detach(), target)
+	var a tigas.Applied
 	if plan.scored != nil {
-		a := d.term(st, plan, out, noisy)
+		a = d.term(st, plan, out, noisy)
 		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
-	made, err := d.l.step(st, loss)
+	made, err := d.l.stepWith(st, loss, out, a)
 	if made && d.ema != nil {
 		defer st.Phase("optimizer")()
 		d.ema.Update(optim.WarmUp{Max: d.o.EMA}.Decay(st.Progress.Step + 1))

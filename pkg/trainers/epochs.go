@@ -51,13 +51,11 @@ func (e *epochs) take(position float64) (done []epochScore) {
 	return done
 }
 
-// epoch is the mean score of the latest epoch that ended in this tick, in the words of the recipe too.
-func (l *loop) epoch() []monitor.Value {
-	done := l.stats.epochs.take(l.s.Epoch)
-	if len(done) == 0 {
+// epochValues is the latest of the epochs that ended in a tick, for the log.
+func epochValues(ended []epochScore) []monitor.Value {
+	if len(ended) == 0 {
 		return nil
 	}
-	last := done[len(done)-1]
-	l.o.Console.Message("Epoch %d: Average TIGAS score = %.4f", last.Epoch, last.Score)
+	last := ended[len(ended)-1]
 	return []monitor.Value{{Name: "epoch_score", Value: last.Score}, {Name: "epoch_done", Value: float64(last.Epoch)}}
 }

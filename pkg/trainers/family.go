@@ -76,6 +76,17 @@ func (st *Step) Term(name string, value *torch.Tensor) *torch.Tensor {
 	return value
 }
 
+// reportCritic logs what a critic says of real and generated images: the means, and those of the signs, which tell how often a
+// discriminator with a threshold at 0 is right.
+func (st *Step) reportCritic(real, fake *torch.Tensor) {
+	torch.NoGrad(func() {
+		st.Report("scores_real", real.Mean())
+		st.Report("scores_fake", fake.Mean())
+		st.Report("signs_real", real.Sign().Mean())
+		st.Report("signs_fake", fake.Sign().Mean())
+	})
+}
+
 // apply computes the TIGAS term and logs it: before its weight, with it, the mean score, and whether it was dropped because it
 // was not finite; then the first three are 0.
 func (st *Step) apply(t *tigas.Term, images, weights *torch.Tensor) tigas.Applied {

@@ -150,8 +150,7 @@ func (g *GAN) stepCritic(st *Step) error {
 		gp := GradientPenalty(g.critic.Forward, real, fake, PenaltyOptions{Lambda: g.o.GPLambda, Generator: st.Noise})
 		loss = loss.Add(st.Term("gp", gp))
 	}
-	st.Report("scores_real", dReal.Mean())
-	st.Report("scores_fake", dFake.Mean())
+	st.reportCritic(dReal, dFake)
 	if _, err = g.d.step(st, loss); err != nil {
 		return err
 	}
@@ -192,10 +191,11 @@ func (g *GAN) stepGenerator(st *Step) error {
 		return nil // tigas-only, in a step where the term is absent
 	}
 	st.Report("total", loss)
-	if g.critic == nil {
-		a.Grad = nil // there is nothing beside it
+	step := g.g.step
+	if g.critic != nil { // else there is nothing beside the term
+		step = func(st *Step, loss *torch.Tensor) (bool, error) { return g.g.stepWith(st, loss, fake, a) }
 	}
-	if _, err := g.g.stepWith(st, loss, fake, a); err != nil {
+	if _, err := step(st, loss); err != nil {
 		return err
 	}
 	if g.ema != nil {

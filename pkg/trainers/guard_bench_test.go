@@ -12,14 +12,17 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/models"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/monitor/diagnose"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
-// BenchmarkBookkeeping measures what a run that survives costs: values that are kept by name, the look whether they are
-// finite, and snapshots. It makes steps of each family in the size of its demo run, then does the bookkeeping of those steps
-// again without the steps, and a snapshot. Reported: a step, its bookkeeping, both in microseconds, the share in percent; a
-// snapshot in milliseconds, and its share of the time between two at the default --snap of the demo run.
+// BenchmarkBookkeeping measures what a run costs that survives and is watched: values that are kept by name, the look whether
+// they are finite, the clock of its phases, and every 12 steps (a tick of the demo run of a GAN) a line of the log, TensorBoard
+// events and a diagnosis of 500 lines; snapshots; and what is measured of samples, with the grid by score. It makes steps of
+// each family in the size of its demo run, then does the bookkeeping of those steps again without the steps. Reported: a step,
+// its bookkeeping, both in microseconds, the share in percent; a snapshot and the samples in milliseconds, and their share of
+// the time between two at the default --snap of the demo run.
 //
 // The norm of a gradient is not in it: the log has that anyway.
 func BenchmarkBookkeeping(b *testing.B) {
@@ -49,7 +52,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 			l.startFeed()
 			defer func() { l.stopFeed() }()
 
-			const steps, perTick = 16, 60
+			const steps, perTick = 16, 12
 			var made []waiting
 			var step time.Duration
 			for i := range 4 + steps {
@@ -64,14 +67,30 @@ func BenchmarkBookkeeping(b *testing.B) {
 			seen := l.s.Images / int64(4+steps) // images a step
 			values := made[len(made)-len(made)/(4+steps):]
 			x := l.scope.Scalar(1)
+			l.o.TensorBoard, l.o.Diagnosis = true, &diagnose.Run{Family: name, TotalKimg: kimg}
+			l.startObservers()
+			defer l.stopObservers()
+			for range 500 {
+				l.s.Step++
+				tick := monitor.Tick{Step: l.s.Step, Kimg: l.kimg()}
+				for _, v := range values {
+					tick.Values = append(tick.Values, monitor.Value{Name: v.name, Value: 1})
+				}
+				l.entries = append(l.entries, monitor.LogEntry{Tick: tick})
+			}
 			b.ResetTimer()
 			for i := range b.N {
+				l.s.Step++
 				l.stats.beginStep()
+				for range 10 {
+					l.phases.Begin("D")()
+				}
 				for _, v := range values {
 					l.stats.add(v.name, x) // more than there is: some are numbers of the host
 				}
 				if i%perTick == perTick-1 {
-					l.stats.take()
+					require.NoError(b, l.endTick())
+					l.entries = l.entries[:500]
 				}
 			}
 			b.StopTimer()
@@ -79,12 +98,21 @@ func BenchmarkBookkeeping(b *testing.B) {
 			start := time.Now()
 			require.NoError(b, l.save())
 			snapshot := time.Since(start)
+			pix, err := loader.Sample(64)
+			require.NoError(b, err)
+			start = time.Now()
+			m := l.measure(pix, 64, 32, 32)
+			require.NoError(b, l.progression(pix, m.scores, 32, 32))
+			require.NoError(b, l.endPictures(m))
+			samples := time.Since(start)
 			between := time.Duration(kimg / 8 * 1000 / float64(seen) * float64(step))
 			b.ReportMetric(float64(step.Microseconds()), "step-us")
 			b.ReportMetric(float64(kept.Microseconds()), "kept-us")
 			b.ReportMetric(100*float64(kept)/float64(step), "kept-%")
 			b.ReportMetric(float64(snapshot.Microseconds())/1000, "snapshot-ms")
 			b.ReportMetric(100*float64(snapshot)/float64(between), "snapshot-%")
+			b.ReportMetric(float64(samples.Microseconds())/1000, "samples-ms")
+			b.ReportMetric(100*float64(samples)/float64(between), "samples-%")
 		})
 	}
 }

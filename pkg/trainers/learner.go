@@ -27,17 +27,22 @@ func (l *learner) step(st *Step, loss *torch.Tensor) (made bool, err error) {
 	return made, err
 }
 
-// stepWith is step for a loss that the TIGAS term of some images is part of. It logs how large the gradient of the term is on
-// the images, beside that of the rest of the loss.
-func (l *learner) stepWith(st *Step, loss, images *torch.Tensor, term tigas.Applied) (made bool, err error) {
-	if term.Grad == nil {
+// stepWith is step for a loss that the TIGAS term is part of. It logs how large the gradient of the term is beside that of the
+// rest of the loss at a tensor that both are computed from: the images, or the network's output. Where the term does not
+// come from there, or is absent, it logs nothing.
+func (l *learner) stepWith(st *Step, loss, at *torch.Tensor, term tigas.Applied) (made bool, err error) {
+	if term.Loss == nil {
 		return l.step(st, loss)
 	}
-	g, made, err := l.update(st, l.name, loss, images, false)
+	own := torch.Grad(term.Loss, []*torch.Tensor{at}, torch.GradOptions{RetainGraph: true, AllowUnused: true})[0]
+	if own == nil {
+		return l.step(st, loss)
+	}
+	all, made, err := l.update(st, l.name, loss, at, false)
 	if made {
 		const tiny = 1e-20 // the rest may have none
 		torch.NoGrad(func() {
-			st.Report("tigas_grad_ratio", term.Grad.Norm().Div(g.Sub(term.Grad).Norm().AddScalar(tiny)))
+			st.Report("tigas_grad_ratio", own.Norm().Div(all.Sub(own).Norm().AddScalar(tiny)))
 		})
 	}
 	return made, err
@@ -50,8 +55,8 @@ func (l *learner) regularise(st *Step, name string, loss *torch.Tensor) (made bo
 	return made, err
 }
 
-// update also returns the gradient with respect to images that the loss was computed from, if it is given any.
-func (l *learner) update(st *Step, name string, loss, images *torch.Tensor, partly bool) (g *torch.Tensor, made bool, err error) {
+// update also returns the gradient with respect to a tensor that the loss was computed from, if it is given one.
+func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly bool) (g *torch.Tensor, made bool, err error) {
 	if l.base == 0 {
 		l.base = l.opt.LR()
 	}
@@ -60,11 +65,11 @@ func (l *learner) update(st *Step, name string, loss, images *torch.Tensor, part
 	}
 	l.opt.SetLR(l.base * st.loop.lrScale())
 	inputs := l.params
-	if images != nil {
-		inputs = append(slices.Clip(inputs), images)
+	if at != nil {
+		inputs = append(slices.Clip(inputs), at)
 	}
 	grads := torch.Grad(loss, inputs, torch.GradOptions{AllowUnused: partly})
-	if images != nil {
+	if at != nil {
 		n := len(grads) - 1
 		grads, g = grads[:n], grads[n]
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/monitor/diagnose"
 )
 
 // ErrInterrupted: the context ended; a snapshot was written.
@@ -46,12 +47,17 @@ type RunOptions struct {
 	Best     string               `json:"-"` // value of the log that the best snapshot has the lowest mean of, or with - in front the highest; "": none
 	Resume   string               `json:"-"` // snapshot to continue from; "": a new run
 	OnResume func() error         `json:"-"` // called when that was read and fits, before the run changes anything; may be nil
-	Config   string               `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
-	Device   torch.Device         `json:"-"`
-	Loader   *data.Loader         `json:"-"`
-	Out      *checkpoint.Run      `json:"-"`
-	Console  *monitor.Console     `json:"-"`
-	OnTick   func(monitor.Tick)   `json:"-"` // may be nil
+	// TensorBoard has an event file written into Out, Diagnosis the log looked at for diseases that are told on Console; it may be
+	// nil. Neither failing ends the run.
+	TensorBoard bool          `json:"-"`
+	Diagnosis   *diagnose.Run `json:"-"`
+
+	Config  string             `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
+	Device  torch.Device       `json:"-"`
+	Loader  *data.Loader       `json:"-"`
+	Out     *checkpoint.Run    `json:"-"`
+	Console *monitor.Console   `json:"-"`
+	OnTick  func(monitor.Tick) `json:"-"` // may be nil
 }
 
 func (o RunOptions) resolve() RunOptions {
@@ -83,10 +89,11 @@ type loop struct {
 	known  *torch.Tensor // real images to reconstruct; nil for a family that cannot
 	real   measured      // of real pictures
 
-	s        state
-	phases   monitor.Phases
-	steps    int  // since the last line of the log, in this session
-	drawn    bool // the snapshot that the run goes on from has its pictures
+	s      state
+	phases monitor.Phases
+	steps  int  // since the last line of the log, in this session
+	drawn  bool // the snapshot that the run goes on from has its pictures
+	observers
 	rate     *monitor.Rate
 	next     func() (*data.Batch, error, bool)
 	stopFeed func()
@@ -139,6 +146,8 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	if err := guarded(l.begin); err != nil {
 		return err
 	}
+	l.startObservers()
+	defer l.stopObservers()
 	l.startFeed()
 	defer func() { l.stopFeed() }()
 	defer l.breakdown()
@@ -370,7 +379,12 @@ func (l *loop) endTick() error {
 	if t := l.f.TIGAS(); t.Detector != nil && t.Weight != nil {
 		values = append(values, monitor.Value{Name: "tigas_weight", Value: t.Weight.At(l.s.Progress)})
 	}
-	values = append(values, l.epoch()...)
+	ended := l.stats.epochs.take(l.s.Epoch)
+	if n := len(ended); n > 0 { // the recipe's line
+		l.o.Console.Message("Epoch %d: Average TIGAS score = %.4f", ended[n-1].Epoch, ended[n-1].Score)
+	}
+	values = append(values, epochValues(ended)...)
+	steps := l.steps
 	values = append(values, l.times()...)
 	l.rate.Observe(time.Now(), l.s.Images)
 	t := monitor.Tick{
@@ -386,7 +400,11 @@ func (l *loop) endTick() error {
 	if l.o.OnTick != nil {
 		l.o.OnTick(t)
 	}
-	return output(l.log.Tick(t))
+	if err := l.log.Tick(t); err != nil {
+		return output(err)
+	}
+	l.observe(t, steps, ended)
+	return nil
 }
 
 // feed turns the loader's pushes into pulls with a goroutine. The batch stays valid until the next call.

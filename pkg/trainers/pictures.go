@@ -83,7 +83,12 @@ func (l *loop) progression(pix []byte, scores []float64, h, w int) error {
 
 // endPictures logs what was measured of the samples.
 func (l *loop) endPictures(m measured) error {
-	return output(l.log.Samples(monitor.Tick{Step: l.s.Step, Kimg: l.kimg(), Epoch: l.s.Epoch, Elapsed: l.elapsed(), Values: m.values(l.real)}))
+	t := monitor.Tick{Step: l.s.Step, Kimg: l.kimg(), Epoch: l.s.Epoch, Elapsed: l.elapsed(), Values: m.values(l.real)}
+	if err := l.log.Samples(t); err != nil {
+		return output(err)
+	}
+	l.observePictures(t, m)
+	return nil
 }
 
 // elapsed is how long the run has taken, in all its sessions.

@@ -17,6 +17,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/data"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/monitor/diagnose"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
@@ -32,7 +33,8 @@ type session struct {
 	console  io.Writer
 	onTick   func(monitor.Tick)
 	saveKimg float64
-	pictures int // in the data; 0: as many as the demo has
+	pictures int           // in the data; 0: as many as the demo has
+	watched  *diagnose.Run // with TensorBoard too
 }
 
 // few are the first pictures of a set.
@@ -65,6 +67,7 @@ func (s session) run(t *testing.T) (map[string]string, error) {
 	o := RunOptions{Kimg: float64(s.steps*s.perStep) / 1000, TickKimg: 2.5 * float64(s.perStep) / 1000, Seed: 3, Grid: 2,
 		SnapKimg: 5 * float64(s.perStep) / 1000, SaveKimg: s.saveKimg, Loader: loader, Console: &monitor.Console{W: io.Discard},
 		Keep: checkpoint.Retention{Last: 3}, OnTick: s.onTick}
+	o.Diagnosis, o.TensorBoard = s.watched, s.watched != nil
 	if s.console != nil {
 		o.Console.W = s.console
 	}

@@ -45,7 +45,8 @@ type state struct {
 	Means        map[string]*mean `json:"means"`
 	Epochs       epochs           `json:"epochs"`
 	Measure      *float64         `json:"measure,omitempty"`
-	Augment      []byte           `json:"augment,omitempty"` // random numbers of the term's augmentation
+	MeasureOf    string           `json:"measure_of,omitempty"` // its name with the sign that it was taken with
+	Augment      []byte           `json:"augment,omitempty"`    // random numbers of the term's augmentation
 	ElapsedSec   float64          `json:"elapsed_sec"`
 	LogBytes     int64            `json:"log_bytes"`
 }
@@ -69,6 +70,7 @@ func (l *loop) save() error {
 	if l.s.LogBytes, err = l.log.Sync(); err != nil {
 		return output(err)
 	}
+	l.s.MeasureOf = l.o.Best
 	l.s.Loader, l.s.Pictures = l.o.Loader.State(), l.o.Loader.Len()
 	l.s.Names, l.s.Means, l.s.Epochs = l.stats.names, l.stats.means, l.stats.epochs
 	if a := l.f.TIGAS().Options.Augment; a != nil {
@@ -96,7 +98,7 @@ func (l *loop) save() error {
 				}
 			}
 		}
-		at := checkpoint.Snapshot{Step: l.s.Step, Images: l.s.Images, Measure: l.s.Measure, Doubtful: l.doubtful() || l.broken}
+		at := checkpoint.Snapshot{Step: l.s.Step, Images: l.s.Images, Measure: l.s.Measure, MeasureOf: l.o.Best, Doubtful: l.doubtful() || l.broken}
 		err = output(l.o.Out.Save(at, tensors, map[string]string{
 			formatKey: format, stateKey: string(text), "config": l.o.Config,
 		}, l.o.Keep))
@@ -230,6 +232,9 @@ func (l *loop) load(path string) error {
 			}
 		}
 		l.s, l.saved = s, s.Step
+		if l.s.MeasureOf != l.o.Best {
+			l.s.Measure = nil
+		}
 		// The distances may be shorter than they were.
 		l.s.NextTick = min(s.NextTick, l.kimg()+l.o.TickKimg)
 		l.s.NextPictures = min(s.NextPictures, after(l.o.SnapKimg, l.kimg()))

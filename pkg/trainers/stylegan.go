@@ -174,8 +174,7 @@ func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
 	})
 	dReal, dFake := g.judge(st, real), g.judge(st, fake)
 	loss := st.Term("D", NonSaturatingCritic(dReal, dFake))
-	st.Report("scores_real", dReal.Mean())
-	st.Report("scores_fake", dFake.Mean())
+	st.reportCritic(dReal, dFake)
 	_, err := g.d.step(st, loss)
 	return err
 }

@@ -89,12 +89,13 @@ func (v *VAE) Step(st *Step) error {
 		st.Report("mse", images.Sub(x).Square().Mean())
 		st.Report("active_units", mu.VarDim([]int64{0}, false, false).GtScalar(activeVariance).Sum())
 	})
+	var a tigas.Applied
 	if v.o.Term.Due(st.Progress) != 0 {
-		a := st.apply(&v.o.Term, v.scored(st, images), nil)
+		a = st.apply(&v.o.Term, v.scored(st, images), nil)
 		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
-	_, err = v.l.step(st, loss)
+	_, err = v.l.stepWith(st, loss, out, a)
 	return err
 }
 

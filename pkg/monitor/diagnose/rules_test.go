@@ -146,6 +146,8 @@ func TestRules(t *testing.T) {
 			{"vae", "vae", vae.weighted(flat(1)).scoring(bend(0.1, line(0.1, 0.9), flat(0.96))), weight(1), "warning",
 				"--tigas-weight 0.1", nil},
 			{"diffusion", "diffusion", diffusion.weighted(flat(5)).scoring(flat(0.97)), weight(5), "problem", "--tigas-weight 0.", nil},
+			{"vae, by gradient", "vae", vae.scoring(flat(0.96)).with("tigas_grad_ratio", flat(2)), nil, "warning", "--tigas-weight 0.", nil},
+			{"diffusion, by gradient", "diffusion", diffusion.scoring(flat(0.97)).with("tigas_grad_ratio", flat(0.5)), weight(5), "", "", nil},
 			{"usual", "vae", vae.scoring(flat(0.3)), nil, "", "", []string{"score-not-rising"}},
 			{"no term", "vae", vae.weighted(flat(1)).scoring(flat(0.96)), weight(0), "", "", nil},
 		},

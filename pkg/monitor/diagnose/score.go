@@ -90,8 +90,8 @@ func (v *view) withFullWeight(name string) series {
 	return s
 }
 
-// ratio is that of the term's gradient to the rest's, on the images and in the mean over the steps, lately; 0: not
-// known.
+// ratio is that of the term's gradient to the rest's, on the images or the network's output and in the mean over the steps,
+// lately; 0: not known.
 func (v *view) ratio() float64 {
 	s := v.withFullWeight("tigas_grad_ratio").tail(recent)
 	if len(s) < recent {

@@ -22,17 +22,15 @@ const (
 	beginTicks = recent // where the length of the run is not known
 )
 
-// weightTooLarge compares the term with the rest of the loss: their gradients on the images where the log has them, else
-// their values.
+// weightTooLarge compares the term with the rest of the loss: their gradients where the log has them, which of a VAE it has
+// not with --tigas-on prior, else their values.
 func weightTooLarge(v *view) (f Finding, found bool) {
-	var ratio float64
+	ratio := v.ratio()
 	switch {
-	case v.Weight == 0 || v.kimg < young:
+	case v.Weight == 0 || v.kimg < young || v.Objective == "tigas-only":
 		return f, false
-	case v.adversarial():
-		ratio = v.ratio()
-		f.Evidence = fmt.Sprintf("the gradient of the term on the images is %s times that of the rest, median of the last %d "+
-			"ticks, at %s",
+	case ratio > 0:
+		f.Evidence = fmt.Sprintf("the gradient of the term is %s times that of the rest, median of the last %d ticks, at %s",
 			num(ratio), recent, at(v.kimg))
 	case v.Family == "vae" || v.Family == "diffusion":
 		shares := v.shares().tail(recent)

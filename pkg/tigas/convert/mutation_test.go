@@ -68,7 +68,7 @@ func TestMutations(t *testing.T) {
 			_, err = c.Module(s, torch.CPU, convert.Options{})
 			s.Close()
 		}
-		require.Less(t, time.Since(start), 2*time.Second, "mutation %d", n)
+		require.Less(t, time.Since(start), 20*time.Second, "mutation %d", n) // a tenth of a second on a machine that is not busy
 		runtime.ReadMemStats(&after)
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2*len(data)+64<<20), "mutation %d", n)
 		if err != nil {
