@@ -27,14 +27,26 @@ func shortRun(t *testing.T, args ...string) (out, said string) {
 	return out, stderr
 }
 
-func lastTick(t *testing.T, run string) map[string]any {
+// ticks are the lines of a run's log but for those of samples.
+func ticks(t *testing.T, run string) (l []map[string]any) {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(run, "log.jsonl"))
 	require.NoError(t, err)
-	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
-	var tick map[string]any
-	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &tick))
-	return tick
+	for line := range strings.Lines(string(log)) {
+		var m map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &m))
+		if m["img_per_sec"] != nil {
+			l = append(l, m)
+		}
+	}
+	require.NotEmpty(t, l)
+	return l
+}
+
+func lastTick(t *testing.T, run string) map[string]any {
+	t.Helper()
+	l := ticks(t, run)
+	return l[len(l)-1]
 }
 
 func pngSize(t *testing.T, path string) image.Point {

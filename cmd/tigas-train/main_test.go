@@ -178,11 +178,7 @@ func TestRunSampleScore(t *testing.T) {
 	require.Equal(t, exitOK, code, stderr)
 	require.Equal(t, out+"\n", stdout)
 	require.Contains(t, stderr, "from the first step", "a weight without warm-up is warned of")
-	log, err := os.ReadFile(filepath.Join(out, "log.jsonl"))
-	require.NoError(t, err)
-	for line := range strings.Lines(string(log)) {
-		var tick map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &tick))
+	for _, tick := range ticks(t, out) {
 		for _, key := range []string{"step", "kimg", "D", "gp", "G", "tigas", "score", "total"} {
 			require.Contains(t, tick, key)
 		}
