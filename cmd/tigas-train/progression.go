@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"image"
 	"math"
@@ -71,7 +71,7 @@ of their scores, with the score under each.`,
 }
 
 func (p *progression) run(dir string, animated bool) error {
-	view, err := viewRun(dir)
+	view, err := viewRun(dir, nil)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (p *progression) strip(view report.Run) error {
 	for _, pic := range p.ofKind(view, "fakes") {
 		row, err := p.row(view, pic)
 		if err != nil {
-			first = errors.Join(first, err)
+			first = cmp.Or(first, err)
 			continue
 		}
 		rows = append(rows, row)
@@ -124,6 +124,10 @@ func (p *progression) strip(view report.Run) error {
 	return coded(exitOutput, monitor.WritePNG(p.out, img))
 }
 
+func unreadable(view report.Run, pic report.Picture, err error) error {
+	return fmt.Errorf("%s: the picture %s of %g kimg: %w", view.Dir, pic.Kind, pic.Kimg, err)
+}
+
 // row is the first pictures of a grid.
 func (p *progression) row(view report.Run, pic report.Picture) (row monitor.StripRow, err error) {
 	text, err := pic.Read()
@@ -132,7 +136,7 @@ func (p *progression) row(view report.Run, pic report.Picture) (row monitor.Stri
 	}
 	img, err := data.Decode(text)
 	if err != nil {
-		return row, err
+		return row, unreadable(view, pic, err)
 	}
 	grid := monitor.ReadGrid(text, img)
 	if grid == nil {
@@ -167,7 +171,7 @@ func (p *progression) animation(view report.Run) error {
 		}
 		var img image.Image
 		if img, err = data.Decode(text); err != nil {
-			return coded(exitData, fmt.Errorf("%s: the picture of %g kimg: %w", view.Dir, pic.Kimg, err))
+			return coded(exitData, unreadable(view, pic, err))
 		}
 		title := fmt.Sprintf("%.5g kimg", pic.Kimg)
 		if score := valueAt(view, pic.Kimg, "sample_score"); !math.IsNaN(score) {

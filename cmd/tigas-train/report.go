@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -12,6 +13,7 @@ import (
 
 func newReport() *cobra.Command {
 	var out string
+	var say consoleFlags
 	cmd := &cobra.Command{
 		Use:   "report RUN...",
 		Short: "Write a page about one or several runs: curves, samples, diagnosis",
@@ -28,7 +30,7 @@ runs in it; several are drawn over each other. Of a long run, sixty moments have
 			if err := checkOutputs(file); err != nil {
 				return err
 			}
-			runs, err := viewRuns(args)
+			runs, err := viewRuns(args, say.console(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -44,6 +46,7 @@ runs in it; several are drawn over each other. Of a long run, sixty moments have
 	}
 	f := cmd.Flags()
 	f.StringVar(&out, "out", "report.html", "file to write; one that is there is replaced")
+	say.register(f)
 	return cmd
 }
 
@@ -55,19 +58,27 @@ func runsArg(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// viewRuns reads all runs that a command line names.
-func viewRuns(args []string) ([]report.Run, error) {
+// viewRuns reads all runs that a command line names. One that cannot be read costs the others nothing; if that is all there is,
+// it is an error.
+func viewRuns(args []string, console *monitor.Console) (runs []report.Run, err error) {
 	dirs, err := expandRuns(args)
 	if err != nil {
 		return nil, err
 	}
-	var runs []report.Run
+	var first error
 	for _, dir := range dirs {
-		v, err := viewRun(dir)
+		v, err := viewRun(dir, nil)
 		if err != nil {
-			return nil, err
+			first = cmp.Or(first, err)
+			if len(dirs) > 1 {
+				console.Warn("%s is left out: %s", dir, oneLine(err))
+			}
+			continue
 		}
 		runs = append(runs, v)
+	}
+	if len(runs) == 0 {
+		return nil, first
 	}
 	return runs, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,11 +11,17 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/monitor/report"
 )
 
 // Report, watch and progression show what a run left, without touching it.
@@ -59,7 +66,7 @@ func TestShowRuns(t *testing.T) {
 	require.Equal(t, before, everything(t, dir))
 
 	// A folder of runs stands for its runs; what is none is refused with what to give.
-	view, err := viewRuns([]string{filepath.Dir(dir)})
+	view, err := viewRuns([]string{filepath.Dir(dir)}, &monitor.Console{W: io.Discard})
 	require.NoError(t, err)
 	require.Len(t, view, 1)
 	require.True(t, view[0].Complete)
@@ -135,4 +142,63 @@ func TestCommandLineOfARun(t *testing.T) {
 		"seed": {"3", originGiven}, "out": {"runs/a", originGiven}, "batch": {"64", originDefault},
 	}}
 	require.Equal(t, `tigas-train gan --data 'my photos/it'\''s' --mirror --seed 3 --tensorboard=false`, c.line())
+}
+
+// A run that cannot be read costs the others nothing, and no pipe is waited for.
+func TestReportOfABrokenRun(t *testing.T) {
+	good, _ := shortRun(t, "vae", "--width", "4", "--tigas-weight", "0")
+	runs := t.TempDir()
+	require.NoError(t, os.Rename(good, filepath.Join(runs, "good")))
+	for name, config := range map[string]string{"bad": "{bad", "empty": "", "log": "{}"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(runs, name), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(runs, name, "config.json"), []byte(config), 0o644))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(runs, "log", "log.jsonl"), []byte("{\"step\":1}\nx\n{\"step\":2}\n"), 0o644))
+	require.NoError(t, os.Mkdir(filepath.Join(runs, "pipe"), 0o755))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(runs, "pipe", "config.json"), 0o644))
+	out := filepath.Join(t.TempDir(), "report.html")
+	code, _, stderr := call("report", runs, "--out", out)
+	require.Equal(t, exitOK, code, stderr)
+	for _, name := range []string{"bad", "empty", "log", "pipe"} {
+		require.Contains(t, stderr, "warning: "+filepath.Join(runs, name)+" is left out: ")
+	}
+	require.Equal(t, 4, strings.Count(stderr, "warning"), stderr)
+	require.FileExists(t, out)
+	code, _, stderr = call("report", filepath.Join(runs, "log"), "--out", out)
+	require.Equal(t, exitSnapshot, code)
+	require.Contains(t, stderr, "line 2: not valid json")
+	var said bytes.Buffer
+	known := viewCache{console: &monitor.Console{W: &said}}
+	for range 3 {
+		view, err := known.runs([]string{runs})
+		require.NoError(t, err)
+		require.Len(t, view, 1)
+	}
+	require.Equal(t, 4, strings.Count(said.String(), "warning"), "said once each: %s", said.String())
+}
+
+// The diagnosis sees what a run has gone back from; the pictures of that future are not its own.
+func TestViewOfARunThatWentBack(t *testing.T) {
+	dir, _ := shortRun(t, "vae", "--width", "4", "--tigas-weight", "0")
+	run, err := checkpoint.Open(dir)
+	require.NoError(t, err)
+	before, err := viewRun(dir, nil)
+	require.NoError(t, err)
+	stale := run.Picture("fakes", 17)
+	require.NoError(t, os.WriteFile(stale, []byte("x"), 0o644))
+	var b strings.Builder
+	for step := range 30 {
+		fmt.Fprintf(&b, `{"step":%d,"kimg":%v,"epoch":0,"time":"2026-01-02T03:04:05Z","elapsed_sec":1,"img_per_sec":1,"total":1,"skipped_VAE":1}`+"\n", 100+step, 1+float64(step)/10)
+	}
+	fmt.Fprintf(&b, `{"step":90,"kimg":0.9,"epoch":0,"time":"2026-01-02T03:04:05Z","elapsed_sec":1,"img_per_sec":1,"total":1}`+"\n")
+	log, err := os.OpenFile(run.Log(), os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = log.WriteString(b.String())
+	require.NoError(t, err)
+	require.NoError(t, log.Close())
+	view, err := viewRun(dir, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 90, view.Entries[len(view.Entries)-1].Step)
+	require.True(t, slices.ContainsFunc(view.Findings, func(f report.Finding) bool { return f.Rule == "bad-gradients" }), "%v", view.Findings)
+	require.Len(t, view.Pictures, len(before.Pictures))
 }

@@ -368,6 +368,11 @@ func (k *keepFlags) complete(kimg float64) bool {
 	if k.run == nil || k.from.Images == 0 || float64(k.from.Images) < math.Round(kimg*1000) {
 		return false
 	}
-	_, err := os.Stat(k.run.Picture("fakes", k.from.Images))
-	return err == nil
+	entries, err := monitor.ReadLog(k.run.Log())
+	if err != nil || len(entries) == 0 {
+		return false
+	}
+	last := entries[len(entries)-1]
+	// The line of the samples is written when their pictures are there.
+	return last.Step == k.from.Step && slices.ContainsFunc(last.Values, func(v monitor.Value) bool { return v.Name == "sample_diversity" })
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,8 +34,9 @@ func (c *runConfig) diagnosis() *diagnose.Run {
 	return d
 }
 
-// viewRun reads what a page shows of a run folder. A run that has only begun has no log yet.
-func viewRun(dir string) (report.Run, error) {
+// viewRun reads what a page shows of a run folder. A run that has only begun has no log yet. log, which may be nil, has read
+// that of the run before.
+func viewRun(dir string, log *monitor.LogTail) (report.Run, error) {
 	run, err := checkpoint.Open(dir)
 	if err != nil {
 		return report.Run{}, coded(exitSnapshot, err)
@@ -46,11 +48,15 @@ func viewRun(dir string) (report.Run, error) {
 	if err = run.Inside(run.Log()); err != nil {
 		return report.Run{}, coded(exitSnapshot, err)
 	}
-	entries, err := monitor.ReadLog(run.Log())
+	if log == nil {
+		log = monitor.NewLogTail(run.Log())
+	}
+	logged, err := log.Read()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return report.Run{}, coded(exitSnapshot, err)
 	}
-	entries = monitor.DropRewound(entries)
+	found := diagnose.Check(*c.diagnosis(), logged) // with what the run has gone back from
+	entries := monitor.DropRewound(slices.Clone(logged))
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		abs = dir
@@ -63,7 +69,7 @@ func viewRun(dir string) (report.Run, error) {
 		at, v.Updated = last.Kimg, last.Time
 		v.Complete = at >= c.Run.Kimg*(1-1e-9)
 	}
-	for _, f := range diagnose.Check(*c.diagnosis(), entries) {
+	for _, f := range found {
 		v.Findings = append(v.Findings, report.Finding{Rule: f.Rule, Severity: f.Severity.String(), Title: f.Title, Evidence: f.Evidence,
 			Remedy: f.Remedy, Kimg: f.Kimg})
 	}
@@ -71,13 +77,25 @@ func viewRun(dir string) (report.Run, error) {
 	if err != nil {
 		return report.Run{}, coded(exitSnapshot, err)
 	}
+	drawn := drawnAt(entries)
 	for _, p := range pictures {
-		// Those of a future that the run has gone back from are not its own.
-		if p.Kimg <= at+1e-3 {
+		// Those of a future that the run has gone back from are not its own. Earlier versions did not log their pictures.
+		if own := drawn[int64(math.Round(p.Kimg*1000))]; own || len(drawn) == 0 && p.Kimg <= at+1e-3 || p.Kind == "reals" {
 			v.Pictures = append(v.Pictures, report.Picture{Kind: p.Kind, Kimg: p.Kimg, Read: p.Read})
 		}
 	}
 	return v, nil
+}
+
+// drawnAt are the moments, in images, that the log has measures of samples of.
+func drawnAt(entries []monitor.LogEntry) map[int64]bool {
+	at := map[int64]bool{}
+	for _, e := range entries {
+		if slices.ContainsFunc(e.Values, func(v monitor.Value) bool { return v.Name == "sample_diversity" }) {
+			at[int64(math.Round(e.Kimg*1000))] = true
+		}
+	}
+	return at
 }
 
 // line is the command line that makes the same run.
@@ -137,6 +155,11 @@ func expandRuns(args []string) (dirs []string, err error) {
 			dirs = append(dirs, arg)
 			continue
 		}
+		info, err := os.Stat(arg)
+		if err != nil || !info.IsDir() {
+			return nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%q is no run folder: %s", arg, missing(err))}).
+				withHint("a run folder is what --out of a training command named, by default in runs/")
+		}
 		entries, err := os.ReadDir(arg)
 		if err != nil {
 			return nil, coded(exitSnapshot, err)
@@ -155,4 +178,15 @@ func expandRuns(args []string) (dirs []string, err error) {
 		}
 	}
 	return dirs, nil
+}
+
+// missing says why something is no folder.
+func missing(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no such folder"
+	case err != nil:
+		return err.Error()
+	}
+	return "it is a file"
 }

@@ -9,11 +9,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/monitor/report"
 )
 
@@ -34,21 +36,26 @@ another machine, ssh -L 6060:127.0.0.1:6060 HOST is the safe way.`,
 		Args: runsArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			console := say.console(cmd.ErrOrStderr())
-			if _, err := viewRuns(args); err != nil {
+			known := viewCache{console: console}
+			if _, err := known.runs(args); err != nil {
 				return err
 			}
 			l, err := net.Listen("tcp", listen)
 			if err != nil {
 				return (&hinted{code: exitUsage, err: fmt.Errorf("--listen: %w", err)}).withHint("another port, such as --listen 127.0.0.1:0 for a free one")
 			}
+			address := l.Addr().String()
 			if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
-				console.Warn("everybody who reaches %s can see the runs, their settings and paths", l.Addr())
+				if a.IP.IsUnspecified() {
+					address = net.JoinHostPort(hostName(), strconv.Itoa(a.Port))
+				}
+				console.Warn("everybody who reaches this machine at port %d can see the runs, their settings and paths", a.Port)
 			}
-			var known viewCache
 			load := func() ([]report.Run, error) { return known.runs(args) }
+			hosts = append(hosts, hostName()) // it is in the address that is printed
 			server := &http.Server{Handler: report.Handler(load, hosts...), ReadHeaderTimeout: 10 * time.Second,
 				ErrorLog: log.New(io.Discard, "", 0)} // of browsers that went away
-			fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", l.Addr())
+			fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", address)
 			console.Message("watching  Ctrl-C ends it; the runs are not touched")
 			ended := make(chan error, 1)
 			go func() { ended <- server.Serve(l) }()
@@ -72,12 +79,26 @@ another machine, ssh -L 6060:127.0.0.1:6060 HOST is the safe way.`,
 	return cmd
 }
 
+// hostName is what other machines may know this one as.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
+}
+
 // viewCache keeps what was read of runs that have not changed since: a page asks every two seconds.
-type viewCache struct{ views map[string]cachedView }
+type viewCache struct {
+	views   map[string]cachedView
+	console *monitor.Console
+}
 
 type cachedView struct {
 	stamp string
 	view  report.Run
+	log   *monitor.LogTail
+	err   string // why it is left out, which was said
 }
 
 // runs are those of a command line. One that cannot be read now, since it is being made, is left out as long as there is another.
@@ -89,13 +110,22 @@ func (c *viewCache) runs(args []string) (runs []report.Run, err error) {
 	next := map[string]cachedView{}
 	for _, dir := range dirs {
 		v := c.views[dir]
-		if stamp := runStamp(dir); stamp == "" || stamp != v.stamp {
-			view, e := viewRun(dir)
+		if stamp := runStamp(dir); stamp == "" || stamp != v.stamp || v.err != "" {
+			if v.log == nil {
+				run := checkpoint.Run{Dir: dir}
+				v.log = monitor.NewLogTail(run.Log())
+			}
+			view, e := viewRun(dir, v.log)
 			if e != nil {
+				if text := oneLine(e); text != v.err {
+					c.console.Warn("%s is left out: %s", dir, text)
+					v.err = text
+				}
 				err = e
+				next[dir] = v
 				continue
 			}
-			v = cachedView{stamp, view}
+			v.stamp, v.view, v.err = stamp, view, ""
 		}
 		next[dir] = v
 		runs = append(runs, v.view)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,7 +46,7 @@ func (c *Console) Tick(t Tick) {
 		fmt.Fprintln(c.W, t.line())
 		return
 	}
-	fmt.Fprintf(c.W, "\r%s\x1b[K", c.cut(t.live()))
+	fmt.Fprintf(c.W, "\r%s\x1b[K", c.cut(t.live(c.width())))
 	c.shown = true
 }
 
@@ -127,48 +128,68 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// cut keeps the live line on one row: a line that wraps cannot be rewritten.
+// width is how many characters the live line may have: one that wraps cannot be rewritten.
+func (c *Console) width() int {
+	if c.Width == 0 {
+		return 80 - 1
+	}
+	return c.Width - 1
+}
+
+// cut keeps a text on one row.
 func (c *Console) cut(line string) string {
-	width := c.Width
-	if width == 0 {
-		width = 80
+	if w := c.width(); utf8.RuneCountInString(line) > w {
+		return string([]rune(line)[:w])
 	}
-	if utf8.RuneCountInString(line) < width {
-		return line
-	}
-	return string([]rune(line)[:width-1])
+	return line
 }
 
 // line is the tick in the manner of stylegan2-ada: fixed columns that can be searched for, then the values by name.
 func (t Tick) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tick %-4d kimg %-7.1f step %-6d time %-8s img/s %-7.1f", t.N, t.Kimg, t.Step, Duration(t.Elapsed), t.Rate)
-	t.values(&b, func(Value) bool { return true })
+	for _, v := range t.Values {
+		if !onlyLogged(v.Name) {
+			b.WriteString(v.text())
+		}
+	}
 	fmt.Fprintf(&b, " eta %s", Duration(t.ETA))
 	return b.String()
 }
 
-// live is the tick for a line that is cut at the terminal's edge: what one looks for first comes first.
-func (t Tick) live() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "kimg %.1f/%g  step %d  %.0f img/s  eta %s ", t.Kimg, t.Total, t.Step, t.Rate, Duration(t.ETA))
-	t.values(&b, func(v Value) bool { return v.Name == "score" })
-	t.values(&b, func(v Value) bool { return v.Name != "score" })
-	return b.String()
-}
-
-// values appends those that want is true for.
-func (t Tick) values(b *strings.Builder, want func(Value) bool) {
-	for _, v := range t.Values {
-		if onlyLogged(v.Name) || !want(v) {
+// live is the tick for a line of at most so many characters: what one looks for first comes first, in the order of
+// [QuantityOf], and what does not fit is left out whole.
+func (t Tick) live(width int) string {
+	line := fmt.Sprintf("kimg %.1f/%g  step %d  %.0f img/s  eta %s ", t.Kimg, t.Total, t.Step, t.Rate, Duration(t.ETA))
+	values := slices.Clone(t.Values)
+	slices.SortStableFunc(values, func(a, b Value) int { return rank(a.Name) - rank(b.Name) })
+	for _, v := range values {
+		if onlyLogged(v.Name) {
 			continue
 		}
-		if a := math.Abs(v.Value); a >= 1e6 || a > 0 && a < 1e-3 {
-			fmt.Fprintf(b, " %s %.3g", v.Name, v.Value)
-		} else {
-			fmt.Fprintf(b, " %s %.3f", v.Name, v.Value)
+		field := v.text()
+		if utf8.RuneCountInString(line)+len(field) > width {
+			break
 		}
+		line += field
 	}
+	return line
+}
+
+// rank is the place of a name among the quantities; those that are not known come last.
+func rank(name string) int {
+	if i := slices.IndexFunc(quantities, func(q Quantity) bool { return q.Name == name }); i >= 0 {
+		return i
+	}
+	return len(quantities)
+}
+
+// text is the value behind its name and a space.
+func (v Value) text() string {
+	if a := math.Abs(v.Value); a >= 1e6 || a > 0 && a < 1e-3 {
+		return fmt.Sprintf(" %s %.3g", v.Name, v.Value)
+	}
+	return fmt.Sprintf(" %s %.3f", v.Name, v.Value)
 }
 
 // onlyLogged tells which values would push the rest off the line: learning rates, norms and times are looked at in the report.

@@ -18,7 +18,7 @@ func sampleTick() Tick {
 
 const sampleLine = "tick 3    kimg 76.8    step 1200   time 1m 35s   img/s 812.0   D -1.234 G 4.56e+09 tigas 0.512 score 0.488 eta 1m 20s"
 
-const sampleLive = "kimg 76.8/100  step 1200  812 img/s  eta 1m 20s  score 0.488 D -1.234 G 4.56e+09 tigas 0.512"
+const sampleLive = "kimg 76.8/100  step 1200  812 img/s  eta 1m 20s  score 0.488 G 4.56e+09 D -1.234 tigas 0.512"
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -37,21 +38,21 @@ func OpenJSONLog(path string) (*JSONLog, error) {
 }
 
 // Tick appends t.
-func (l *JSONLog) Tick(t Tick) error {
-	_, err := l.f.Write(t.JSON(l.now(), true))
-	if err != nil {
-		return fmt.Errorf("monitor: log: %w", err)
-	}
-	return nil
-}
+func (l *JSONLog) Tick(t Tick) error { return l.write(t.JSON(l.now(), true)) }
 
 // Samples appends what was measured of samples: the step and the values of t.
-func (l *JSONLog) Samples(t Tick) error {
-	_, err := l.f.Write(t.JSON(l.now(), false))
-	if err != nil {
-		return fmt.Errorf("monitor: log: %w", err)
+func (l *JSONLog) Samples(t Tick) error { return l.write(t.JSON(l.now(), false)) }
+
+// write appends a line, or nothing: what a full disk took of it would spoil the line that comes next.
+func (l *JSONLog) write(line []byte) error {
+	n, err := l.f.Write(line)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if info, e := l.f.Stat(); e == nil && n > 0 {
+		err = errors.Join(err, l.f.Truncate(info.Size()-int64(n)))
+	}
+	return fmt.Errorf("monitor: log: %w", err)
 }
 
 // JSON is the line of the log, with its newline. rate tells whether the tick has one.

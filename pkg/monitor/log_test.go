@@ -1,12 +1,17 @@
 package monitor
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"math"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -160,5 +165,109 @@ func TestLogWriteErrorIsReturned(t *testing.T) {
 	l.Close()
 	if err := l.Tick(Tick{}); err == nil || !strings.HasPrefix(err.Error(), "monitor: ") {
 		t.Errorf("got error %v", err)
+	}
+}
+
+// A log that grows is read as one that is read whole, also when a line is not all there yet, and when a run has gone back.
+func TestLogTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log.jsonl")
+	tail := NewLogTail(path)
+	if _, err := tail.Read(); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("got %v", err)
+	}
+	same := func() {
+		t.Helper()
+		got, err := tail.Read()
+		want, wantErr := ReadLog(path)
+		if err != nil || wantErr != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("got %v, %v\nwant %v, %v", got, err, want, wantErr)
+		}
+	}
+	l := openLog(t, path)
+	same()
+	for step := range int64(5) {
+		if err := l.Tick(Tick{Step: step, Values: []Value{{"D", float64(step)}}}); err != nil {
+			t.Fatal(err)
+		}
+		same()
+		if err := l.Samples(Tick{Step: step, Values: []Value{{"sample_detail", 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		same()
+	}
+	size, err := l.Sync()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = l.f.WriteString(`{"step":9,"img_per_`); err != nil {
+		t.Fatal(err)
+	}
+	same()
+	if _, err := l.Rewind(size-3, 2); err == nil {
+		t.Fatal("cut in the middle of a line")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := int64(bytes.Index(text, []byte(`{"step":2`)))
+	samples, err := l.Rewind(third, 1)
+	if err != nil || samples {
+		t.Fatal(samples, err)
+	}
+	same()
+	for step := range int64(9) { // longer than it was
+		if err := l.Tick(Tick{Step: 10 + step}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same()
+	// The line of the samples of the step that the run goes on from stays.
+	if err = l.Samples(Tick{Step: 18, Values: []Value{{"sample_detail", 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	text, _ = os.ReadFile(path)
+	before := int64(bytes.LastIndex(text, []byte(`{"step":18`)))
+	if err = l.Tick(Tick{Step: 19}); err != nil {
+		t.Fatal(err)
+	}
+	if samples, err = l.Rewind(before, 18); err != nil || !samples {
+		t.Fatal(samples, err)
+	}
+	same()
+	if now, _ := os.ReadFile(path); !bytes.Equal(now, text) {
+		t.Fatalf("got %q", now)
+	}
+}
+
+// A disk that takes half a line costs that line, not those that come next.
+func TestLogOnAFullDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log.jsonl")
+	l := openLog(t, path)
+	if err := l.Tick(Tick{Step: 1}); err != nil {
+		t.Fatal(err)
+	}
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 150, Max: old.Max}); err != nil {
+		t.Skip(err)
+	}
+	err := l.Samples(Tick{Step: 1, Values: []Value{{"sample_detail", 1}}})
+	if e := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); e != nil {
+		t.Fatal(e)
+	}
+	if err == nil {
+		t.Fatal("the limit is none")
+	}
+	if err = l.Tick(Tick{Step: 2}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := ReadLog(path)
+	if err != nil || len(entries) != 2 || entries[1].Step != 2 {
+		t.Fatalf("got %v, %v", entries, err)
 	}
 }

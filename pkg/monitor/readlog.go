@@ -26,7 +26,10 @@ type LogEntry struct {
 //
 // A last line without a newline is left out, because the run that writes it may not be done with it, or was killed
 // meanwhile. Any other line that is no valid entry is an error.
-func ReadLog(path string) ([]LogEntry, error) {
+func ReadLog(path string) ([]LogEntry, error) { return NewLogTail(path).Read() }
+
+// openForReading opens a log.
+func openForReading(path string) (*os.File, error) {
 	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is not a regular file", path)
@@ -38,21 +41,30 @@ func ReadLog(path string) ([]LogEntry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("monitor: %w", err)
 	}
-	defer f.Close()
-	entries, err := readLog(f)
-	if err != nil {
-		return nil, fmt.Errorf("monitor: %s: %w", path, err)
-	}
-	return entries, nil
+	return f, nil
 }
 
 // maxLine is far above any line of a log, and the most of one that is in memory.
 const maxLine = 1 << 20
 
-// readLog reads line by line: what a power failure left at the end may be long.
-func readLog(r io.Reader) (entries []LogEntry, err error) {
+// logReader gathers the entries of a log. It may be given more of it later.
+type logReader struct {
+	entries []LogEntry
+	lines   int
+	bytes   int64  // of whole lines
+	last    []byte // the last line, with its newline
+}
+
+func readLog(r io.Reader) ([]LogEntry, error) {
+	var l logReader
+	err := l.read(r)
+	return l.entries, err
+}
+
+// read goes line by line: what a power failure left at the end may be long.
+func (l *logReader) read(r io.Reader) error {
 	in := bufio.NewReaderSize(r, maxLine)
-	for n := 1; ; n++ {
+	for {
 		line, err := in.ReadSlice('\n')
 		long := err == bufio.ErrBufferFull
 		for err == bufio.ErrBufferFull {
@@ -60,25 +72,71 @@ func readLog(r io.Reader) (entries []LogEntry, err error) {
 		}
 		switch {
 		case err == io.EOF:
-			return entries, nil
+			return nil
 		case err != nil:
-			return nil, err
+			return err
 		case long:
-			return nil, fmt.Errorf("line %d: got more than %d bytes", n, maxLine)
-		case len(bytes.TrimSpace(line)) == 0:
-			continue
+			return fmt.Errorf("line %d: got more than %d bytes", l.lines+1, maxLine)
 		}
-		e, tick, err := parseEntry(line)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+		if err := l.add(line); err != nil {
+			return fmt.Errorf("line %d: %w", l.lines+1, err)
 		}
-		if k := len(entries) - 1; !tick && k >= 0 && entries[k].Step == e.Step {
-			entries[k].Values = append(entries[k].Values, e.Values...)
-			continue
-		}
-		e.N = len(entries)
-		entries = append(entries, e)
+		l.lines++
+		l.bytes += int64(len(line))
+		l.last = append(l.last[:0], line...)
 	}
+}
+
+func (l *logReader) add(line []byte) error {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return nil
+	}
+	e, tick, err := parseEntry(line)
+	if err != nil {
+		return err
+	}
+	if k := len(l.entries) - 1; !tick && k >= 0 && l.entries[k].Step == e.Step {
+		l.entries[k].Values = append(l.entries[k].Values, e.Values...)
+		return nil
+	}
+	e.N = len(l.entries)
+	l.entries = append(l.entries, e)
+	return nil
+}
+
+// LogTail reads a log that grows, each line once. It is for one goroutine.
+type LogTail struct {
+	path string
+	l    logReader
+}
+
+// NewLogTail returns a reader of the log at path, which need not be there yet.
+func NewLogTail(path string) *LogTail { return &LogTail{path: path} }
+
+// Read returns what [ReadLog] does. The entries are the caller's until the next call, but for their order: a copy of the slice
+// may be changed.
+func (t *LogTail) Read() ([]LogEntry, error) {
+	f, err := openForReading(t.path)
+	if err != nil {
+		t.l = logReader{}
+		return nil, err
+	}
+	defer f.Close()
+	// What was read so far must be there still: a run that goes on from a snapshot has its log cut and written anew.
+	if n := int64(len(t.l.last)); n > 0 {
+		last := make([]byte, n)
+		if _, err := f.ReadAt(last, t.l.bytes-n); err != nil || !bytes.Equal(last, t.l.last) {
+			t.l = logReader{}
+		}
+	}
+	if _, err := f.Seek(t.l.bytes, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("monitor: %w", err)
+	}
+	if err := t.l.read(f); err != nil {
+		t.l = logReader{}
+		return nil, fmt.Errorf("monitor: %s: %w", t.path, err)
+	}
+	return t.l.entries, nil
 }
 
 // DropRewound leaves out the entries that a resumed run has trained again: those with a step at or after the step of a

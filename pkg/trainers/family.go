@@ -2,6 +2,7 @@ package trainers
 
 import (
 	"iter"
+	"math"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/optim"
@@ -58,8 +59,13 @@ func (st *Step) Sub(part func(*Step) error) error {
 // Real returns the next batch of real images, [N, 3, H, W] float32 in [-1, 1], in the step's scope.
 func (st *Step) Real() (*torch.Tensor, error) { return st.loop.nextBatch(st.Scope) }
 
-// Count advances the run by n images without taking any, for a step that needs no real ones.
-func (st *Step) Count(n int) { st.loop.s.Images += int64(n) }
+// Count advances the run by n images without taking any, for a step that needs no real ones. Epochs go on as if they were taken.
+func (st *Step) Count(n int) {
+	l := st.loop
+	l.s.Images += int64(n)
+	l.s.Epoch = sched.NewProgress(l.s.Step, l.s.Images, int64(l.o.Loader.Len())).Epoch
+	l.stats.epoch = epochAt(l.s.Epoch)
+}
 
 // Report adds a scalar tensor to the log under a name; the log has its mean over a tick. The device is not waited for.
 func (st *Step) Report(name string, value *torch.Tensor) { st.loop.stats.add(name, value) }
@@ -88,16 +94,21 @@ func (st *Step) reportCritic(real, fake *torch.Tensor) {
 }
 
 // apply computes the TIGAS term and logs it: before its weight, with it, the mean score, and whether it was dropped because it
-// was not finite; then the first three are 0.
+// was not finite. Then it has added 0, and there is no score, which the means leave out.
 func (st *Step) apply(t *tigas.Term, images, weights *torch.Tensor) tigas.Applied {
 	defer st.Phase("tigas")()
 	a := t.ApplyWeighted(st.Progress, images, weights)
 	if a.Loss == nil {
 		return a
 	}
-	st.Report("tigas", a.Raw)
+	torch.NoGrad(func() {
+		s := a.Score.Scope()
+		absent := s.Scalar(math.NaN(), torch.Options{DType: a.Score.DType(), Device: a.Score.Device()})
+		dropped := a.Dropped.GtScalar(0)
+		st.Report("tigas", torch.Where(dropped, absent, a.Raw))
+		st.Report(scoreName, torch.Where(dropped, absent, a.Score))
+	})
 	st.Report("tigas_loss", a.Loss.Detach())
-	st.Report(scoreName, a.Score)
 	st.Report(droppedTerm, a.Dropped)
 	return a
 }

@@ -48,7 +48,7 @@ func (l *loop) doubtful() bool { return len(l.s.Skipped) > 0 && l.s.Step-l.s.Las
 func (l *loop) guilty() string {
 	var names []string
 	for _, name := range l.stats.notFinite() {
-		if name != "total" {
+		if name != "total" && name != scoreName && name != "tigas" { // of a term that was dropped
 			names = append(names, name)
 		}
 	}
@@ -82,6 +82,10 @@ func (l *loop) rollBack(cause error) error {
 	}
 	// Time goes on, and what was logged stays: it shows what happened.
 	l.s.LogBytes, l.s.ElapsedSec, l.s.Rollbacks, l.s.Skipped = logged, elapsed, n, map[string]int{}
+	l.s.Draw = false // those pictures are there
+	if l.events != nil {
+		l.events.Restart(l.s.Images + 1)
+	}
 	l.startFeed()
 	l.o.Console.Warn("%s: back to step %d (kimg %.1f) with learning rates times %g", cause, l.s.Step, l.kimg(), l.lrScale())
 	return nil

@@ -304,9 +304,9 @@ func (l *loop) snapshot(last bool) error {
 	switch {
 	case err == nil:
 		l.failed = 0
-		if l.o.Best != "" && l.s.Measure == nil && !l.warned {
+		if l.o.Best != "" && l.s.Measure == nil && !l.warned && l.kimg() > l.o.Kimg/2 {
 			l.warned = true
-			l.o.Console.Warn("the log has no value %q yet: no best snapshot is kept", strings.TrimPrefix(l.o.Best, "-"))
+			l.o.Console.Warn("no best snapshot is kept: half of the run is over, and the log has no value %q yet", strings.TrimPrefix(l.o.Best, "-"))
 		}
 		return nil
 	case errors.Is(err, ErrDiverged):
@@ -353,7 +353,7 @@ func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
 	return Normalize(torch.FromSlice(s, b.Pixels, int64(b.N), 3, int64(b.R), int64(b.R)).ToDevice(l.o.Device)), nil
 }
 
-// endTick logs the means since the last tick. Reading them is the only time that the loop waits for the device.
+// endTick logs the means since the last tick, which cross over from the device in one piece.
 func (l *loop) endTick() error {
 	var values []monitor.Value
 	for _, v := range l.stats.take() {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/sched"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
 // gridOf reads the pictures of a grid back.
@@ -203,4 +205,23 @@ func TestEpochScore(t *testing.T) {
 	}
 	require.Contains(t, lines(t, filepath.Join(s.dir, "log.jsonl")), `"epoch_done":2`)
 	require.Regexp(t, `(?m)^time      .*net \d+ %`, said.String())
+}
+
+// Without real pictures epochs go on as if they were taken: a term whose warm-up counts epochs begins.
+func TestTigasOnlyCountsEpochs(t *testing.T) {
+	var said bytes.Buffer
+	s := families()["gan"]
+	s.family = func(root *torch.Scope, term tigas.Term) (Family, error) {
+		o := tiny()
+		o.Loss, o.Term = TIGASOnly, term
+		o.Term.Weight = sched.Linear{To: 1, Over: sched.Span{N: 1, Unit: sched.FracEpoch}}
+		return NewGAN(root, nil, o, torch.CPU)
+	}
+	s.dir, s.steps, s.perStep, s.console, s.pictures = filepath.Join(t.TempDir(), "run"), 8, familyBatch, &said, 20
+	_, err := s.run(t)
+	require.NoError(t, err)
+	text := lines(t, filepath.Join(s.dir, "log.jsonl"))
+	require.Contains(t, text, `"epoch":3.2,`)
+	require.Contains(t, text, `"tigas_weight":1,`)
+	require.Contains(t, said.String(), "Epoch 2: Average TIGAS score = ")
 }
