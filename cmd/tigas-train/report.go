@@ -66,18 +66,21 @@ func viewRuns(args []string, console *monitor.Console) (runs []report.Run, err e
 		return nil, err
 	}
 	var first error
+	readable := 0
 	for _, dir := range dirs {
 		v, err := viewRun(dir, nil)
 		if err != nil {
 			first = cmp.Or(first, err)
-			if len(dirs) > 1 {
-				console.Warn("%s is left out: %s", dir, oneLine(err))
+			if v = unreadableRun(dir, err); len(dirs) > 1 {
+				console.Warn("%s: %s", dir, v.Err)
 			}
-			continue
+		} else {
+			readable++
+			v.Running = holds(dir)
 		}
 		runs = append(runs, v)
 	}
-	if len(runs) == 0 {
+	if readable == 0 {
 		return nil, first
 	}
 	return runs, nil

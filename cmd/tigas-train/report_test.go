@@ -70,6 +70,13 @@ func TestShowRuns(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, view, 1)
 	require.True(t, view[0].Complete)
+	require.False(t, *view[0].Running)
+	run, err := checkpoint.Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, run.Lock())
+	require.True(t, *holds(dir))
+	run.Unlock()
+	require.False(t, *holds(dir))
 	for _, args := range [][]string{{"report", t.TempDir()}, {"watch", t.TempDir()}, {"report", "missing"}, {"progression", t.TempDir()}} {
 		code, _, stderr = call(args...)
 		require.Equal(t, exitSnapshot, code, stderr)
@@ -160,10 +167,12 @@ func TestReportOfABrokenRun(t *testing.T) {
 	code, _, stderr := call("report", runs, "--out", out)
 	require.Equal(t, exitOK, code, stderr)
 	for _, name := range []string{"bad", "empty", "log", "pipe"} {
-		require.Contains(t, stderr, "warning: "+filepath.Join(runs, name)+" is left out: ")
+		require.Contains(t, stderr, "warning: "+filepath.Join(runs, name)+": ")
 	}
 	require.Equal(t, 4, strings.Count(stderr, "warning"), stderr)
-	require.FileExists(t, out)
+	page, err := os.ReadFile(out)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "line 2: not valid json")
 	code, _, stderr = call("report", filepath.Join(runs, "log"), "--out", out)
 	require.Equal(t, exitSnapshot, code)
 	require.Contains(t, stderr, "line 2: not valid json")
@@ -172,7 +181,7 @@ func TestReportOfABrokenRun(t *testing.T) {
 	for range 3 {
 		view, err := known.runs([]string{runs})
 		require.NoError(t, err)
-		require.Len(t, view, 1)
+		require.Len(t, view, 5)
 	}
 	require.Equal(t, 4, strings.Count(said.String(), "warning"), "said once each: %s", said.String())
 }

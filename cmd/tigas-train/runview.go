@@ -87,6 +87,24 @@ func viewRun(dir string, log *monitor.LogTail) (report.Run, error) {
 	return v, nil
 }
 
+// unreadableRun is shown of a run that cannot be read.
+func unreadableRun(dir string, err error) report.Run {
+	abs, e := filepath.Abs(dir)
+	if e != nil {
+		abs = dir
+	}
+	return report.Run{Name: filepath.Base(abs), Dir: abs, Err: oneLine(err)}
+}
+
+// holds tells whether a process has a run; nil: not known.
+func holds(dir string) *bool {
+	run := checkpoint.Run{Dir: dir}
+	if held, known := run.Held(); known {
+		return &held
+	}
+	return nil
+}
+
 // drawnAt are the moments, in images, that the log has measures of samples of.
 func drawnAt(entries []monitor.LogEntry) map[int64]bool {
 	at := map[int64]bool{}

@@ -98,16 +98,16 @@ type cachedView struct {
 	stamp string
 	view  report.Run
 	log   *monitor.LogTail
-	err   string // why it is left out, which was said
+	err   string // why it cannot be read, which was said
 }
 
-// runs are those of a command line. One that cannot be read now, since it is being made, is left out as long as there is another.
+// runs are those of a command line. It is an error if none of them can be read.
 func (c *viewCache) runs(args []string) (runs []report.Run, err error) {
 	dirs, err := expandRuns(args)
 	if err != nil {
 		return nil, err
 	}
-	next := map[string]cachedView{}
+	next, readable := map[string]cachedView{}, 0
 	for _, dir := range dirs {
 		v := c.views[dir]
 		if stamp := runStamp(dir); stamp == "" || stamp != v.stamp || v.err != "" {
@@ -118,23 +118,27 @@ func (c *viewCache) runs(args []string) (runs []report.Run, err error) {
 			view, e := viewRun(dir, v.log)
 			if e != nil {
 				if text := oneLine(e); text != v.err {
-					c.console.Warn("%s is left out: %s", dir, text)
+					c.console.Warn("%s: %s", dir, text)
 					v.err = text
 				}
 				err = e
 				next[dir] = v
+				runs = append(runs, unreadableRun(dir, e))
 				continue
 			}
 			v.stamp, v.view, v.err = stamp, view, ""
 		}
 		next[dir] = v
-		runs = append(runs, v.view)
+		view := v.view
+		view.Running = holds(dir) // which changes without the files
+		runs = append(runs, view)
+		readable++
 	}
 	c.views = next
-	if len(runs) > 0 {
-		err = nil
+	if readable > 0 {
+		return runs, nil
 	}
-	return runs, err
+	return nil, err
 }
 
 // runStamp changes whenever a run does.

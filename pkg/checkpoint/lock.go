@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ErrLocked says that another process has the run.
@@ -24,7 +25,12 @@ func (r *Run) Lock() error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for try := 0; try < 6 && errors.Is(err, syscall.EWOULDBLOCK); try++ { // it may be somebody who looks, see Held
+		time.Sleep(50 * time.Millisecond)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		who := make([]byte, 200)
 		n, _ := f.Read(who)
 		f.Close()
@@ -46,6 +52,20 @@ func (r *Run) Lock() error {
 		return err
 	}
 	return r.tidy()
+}
+
+// Held tells whether a process has the run. known is false where that cannot be found out.
+func (r *Run) Held() (held, known bool) {
+	f, err := r.open(filepath.Join(r.Dir, "lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, true
+	}
+	if err != nil {
+		return false, false
+	}
+	defer f.Close() // which unlocks
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	return err != nil, err == nil || errors.Is(err, syscall.EWOULDBLOCK)
 }
 
 // Unlock lets others have the run.

@@ -39,8 +39,8 @@ func label(images int64) string { return fmt.Sprintf("%06d.%03d", images/1000, i
 func (r *Run) Path(s Snapshot) string { return filepath.Join(r.Dir, "snapshots", s.File) }
 
 // Save writes a snapshot and then drops those that k does not keep. at has its position, its measure and whether it is
-// doubtful; the rest is filled in. The file is complete and on the disk before the manifest names it, and the manifest is before an older file goes: a
-// crash or a full disk at any moment leaves the ones before it as they were.
+// doubtful; the rest is filled in. The file is complete and on the disk before the manifest names it, and the manifest is
+// before an older file goes: a crash or a full disk at any moment leaves the ones before it as they were.
 func (r *Run) Save(at Snapshot, tensors iter.Seq2[string, *torch.Tensor], metadata map[string]string, k Retention) error {
 	metadata = maps.Clone(metadata) // with what the manifest has, for [Run.Rescan]
 	if metadata == nil {

@@ -37,12 +37,12 @@ var quantities = []Quantity{
 	{"score", "TIGAS/score_fake", "mean score of the batches in training", PanelScore},
 	{"epoch_score", "Generator/TIGAS_score", "mean score over the last whole epoch", PanelScore},
 	{"sample_score", "TIGAS/score_samples", "mean score of the fixed samples", PanelScore},
-	{"sample_score_perturbed", "TIGAS/score_perturbed", "mean score of the fixed samples after a small blur or coarse quantisation, the lower", PanelScore},
+	{"sample_score_perturbed", "TIGAS/score_perturbed", "mean score of the fixed samples, blurred or compressed a little: the lower of the two", PanelScore},
 	{"data_score", "TIGAS/score_real", "mean score of real pictures", PanelScore},
-	{"data_score_perturbed", "TIGAS/score_real_perturbed", "mean score of real pictures after a small blur or coarse quantisation, the lower", PanelScore},
+	{"data_score_perturbed", "TIGAS/score_real_perturbed", "mean score of real pictures, blurred or compressed a little: the lower of the two", PanelScore},
 
-	{"sample_diversity", "Samples/diversity", "mean distance between two samples, RMS at 16x16, of 255", PanelSamples},
-	{"data_diversity", "Samples/diversity_real", "mean distance between two real pictures, RMS at 16x16, of 255", PanelSamples},
+	{"sample_diversity", "Samples/diversity", "how different two samples are: mean RMS distance at 16x16, of 255", PanelSamples},
+	{"data_diversity", "Samples/diversity_real", "how different two real pictures are: mean RMS distance at 16x16, of 255", PanelSamples},
 	{"sample_detail", "Samples/detail", "fine detail of the samples: RMS of what a 3x3 blur takes away, of 255", PanelSamples},
 	{"data_detail", "Samples/detail_real", "fine detail of real pictures: RMS of what a 3x3 blur takes away, of 255", PanelSamples},
 

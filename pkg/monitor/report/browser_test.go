@@ -95,6 +95,28 @@ func TestReportInBrowser(t *testing.T) {
 	})
 }
 
+// TestManyInBrowser opens a report of sixteen runs and one that cannot be read.
+func TestManyInBrowser(t *testing.T) {
+	runs := many(16)
+	runs[4].Findings = []Finding{{Severity: "warning", Title: "t", Remedy: "--reduction sum --beta 0.1 --free-bits 0.25, and a longer " +
+		"--kl-warmup; --aug color,translation,cutout and --mirror instead of nothing"}, {Severity: "info", Title: "t",
+		Remedy: "--tigas-every 4 brings that; --lr again, --mirror=false or --clip-grad 1.5"}}
+	pages := map[string][]Run{"/": append(runs, Run{Name: "broken", Dir: "runs/broken", Err: "log.jsonl: line 7: <b>not</b> JSON"}),
+		"/seven.html": many(7), "/two.html": many(4)[2:]}
+	pages["/sixteen.html"] = pages["/"]
+	drive(t, 25, func(w http.ResponseWriter, req *http.Request) {
+		var page strings.Builder
+		if err := write(&page, pages[req.URL.Path], began.Add(24*time.Hour)); err != nil {
+			t.Error(err)
+		}
+		if req.URL.Path == "/" {
+			w.Write([]byte(driven(t, page.String(), "many.js")))
+			return
+		}
+		w.Write([]byte(page.String()))
+	})
+}
+
 // TestLiveInBrowser keeps a page open while the run goes on, its log is wrong for a while and the server is away.
 func TestLiveInBrowser(t *testing.T) {
 	run := madeUp("live", 200, 1)
@@ -107,6 +129,8 @@ func TestLiveInBrowser(t *testing.T) {
 		switch state.Load() {
 		case "empty":
 			return []Run{{Name: r.Name, Dir: r.Dir, Family: r.Family, Total: r.Total}}, nil
+		case "bad":
+			return []Run{{Name: r.Name, Dir: r.Dir, Err: "config.json: gone"}}, nil
 		case "wrong":
 			return nil, errors.New("log.jsonl: line 7:\n <b>not</b> valid json")
 		case "more":

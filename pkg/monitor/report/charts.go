@@ -18,6 +18,7 @@ type chart struct {
 	Wide  bool     `json:"wide,omitempty"`  //
 	Stack bool     `json:"stack,omitempty"` // areas on each other
 	Run   *int     `json:"run,omitempty"`   // of this run only
+	Note  string   `json:"note,omitempty"`  // how to read it
 }
 
 // together are the values that are read against each other. Those for one run only would be too many lines for several.
@@ -29,7 +30,7 @@ var together = []struct {
 	{"samples, real pictures and batches in training", true, []string{"sample_score", "data_score", "sample_score_perturbed",
 		"data_score_perturbed", "score", "epoch_score"}},
 	{"fixed samples and real pictures", false, []string{"sample_score", "data_score"}},
-	{"after a small blur or coarse quantisation", false, []string{"sample_score_perturbed", "data_score_perturbed"}},
+	{"blurred or compressed a little", false, []string{"sample_score_perturbed", "data_score_perturbed"}},
 	{"batches in training", false, []string{"score", "epoch_score"}},
 	{"diversity", false, []string{"sample_diversity", "data_diversity"}},
 	{"fine detail", false, []string{"sample_detail", "data_detail"}},
@@ -43,6 +44,7 @@ var together = []struct {
 // charts decides what is drawn together, in the order of the panels. names are those of all runs, and timed the runs that
 // have times of a step.
 func charts(names []string, timed []int, runs []Run) []chart {
+	single := len(readable(runs)) == 1
 	var all []chart
 	for _, panel := range monitor.Panels() {
 		var left []string
@@ -60,11 +62,11 @@ func charts(names []string, timed []int, runs []Run) []chart {
 				ID: names[0], Panel: string(panel), Title: title, Names: names,
 				Unit: panel == monitor.PanelScore,
 				Log:  panel == monitor.PanelLoss || panel == monitor.PanelGradient,
-				Wide: panel == monitor.PanelScore && len(runs) == 1,
+				Wide: panel == monitor.PanelScore && single,
 			})
 		}
 		for len(left) > 0 {
-			title, group := groupOf(left[0], left, len(runs) == 1)
+			title, group := groupOf(left[0], left, single)
 			left = slices.DeleteFunc(left, func(name string) bool { return slices.Contains(group, name) })
 			if len(group) == 1 {
 				title = monitor.QuantityOf(group[0]).Title
@@ -108,17 +110,18 @@ func fits(pattern, name string) bool {
 }
 
 // timeCharts have one stack a run.
-func timeCharts(names []string, timed []int, runs []Run) []chart {
-	if len(names) == 0 {
+func timeCharts(phases []string, timed []int, runs []Run) []chart {
+	if len(phases) == 0 {
 		return nil
 	}
 	var all []chart
+	single, labels := len(readable(runs)) == 1, names(runs)
 	for _, i := range timed {
-		c := chart{ID: "time", Panel: string(monitor.PanelTime), Names: names, Stack: true, Wide: true, Run: &i}
+		c := chart{ID: "time", Panel: string(monitor.PanelTime), Names: phases, Stack: true, Wide: true, Run: &i}
 		c.Title = "Seconds, by what they are spent on"
-		if len(runs) > 1 {
+		if !single {
 			c.ID += "-" + ids(runs)[i]
-			c.Title = runs[i].Name
+			c.Title = labels[i]
 		}
 		all = append(all, c)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,15 +82,23 @@ func TestScreenshots(t *testing.T) {
 	shot(path, "one-dark", "1280,4300", dark)
 	chromium(t, "--virtual-time-budget=1500", "--no-pdf-header-footer", "--print-to-pdf="+filepath.Join(dir, "one.pdf"),
 		"file://"+path)
-	phone := filepath.Join(dir, "phone.html") // no window is as narrow
-	frame := `<body style="margin:0"><iframe src="one.html" style="border:0;width:390px;height:4600px"></iframe>`
-	if err := os.WriteFile(phone, []byte(frame), 0o666); err != nil {
-		t.Fatal(err)
+	phone := func(name, height string) {
+		path := filepath.Join(dir, "phone.html") // no window is as narrow
+		frame := fmt.Sprintf(`<body style="margin:0"><iframe src="%s.html" style="border:0;width:390px;height:%spx"></iframe>`, name, height)
+		if err := os.WriteFile(path, []byte(frame), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		shot(path, name+"-phone", "500,"+height)
 	}
-	shot(phone, "one-phone", "500,4600")
+	phone("one", "4600")
 	path = page("two", one, two)
 	shot(path, "two-light", "1280,5000")
 	shot(path, "two-dark", "1280,5000", dark)
+	shot(page("nine", many(9)...), "nine-light", "1280,6500")
+	path = page("sixteen", append(many(16), Run{Name: "broken", Dir: "runs/broken", Err: "log.jsonl: line 7: not valid JSON"})...)
+	shot(path, "sixteen-light", "1280,9000")
+	shot(path, "sixteen-dark", "1280,9000", dark)
+	phone("sixteen", "9000")
 	if list := os.Getenv("TIGAS_REPORT_RUNS"); list != "" {
 		var runs []Run
 		for _, d := range strings.Split(list, ",") {

@@ -3,8 +3,10 @@ package report
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,15 +18,24 @@ import (
 // fresh is for how long what was loaded serves other requests: several tabs ask at the same time.
 const fresh = time.Second
 
+const (
+	// patience is for how long a request waits for what is loaded anew, before it gets what was loaded before.
+	patience = 500 * time.Millisecond
+	// reads is how many pictures are read at a time: each is in memory as a whole.
+	reads = 2
+)
+
 // server serves the page of runs that go on.
 type server struct {
-	load  func() ([]Run, error)
-	hosts []string
+	load    func() ([]Run, error)
+	hosts   []string
+	reading chan struct{} // holds one of each read that goes on
 
-	mu   sync.Mutex
-	at   time.Time
-	runs []Run // of the last load without an error, for their pictures
-	data answer
+	mu      sync.Mutex
+	at      time.Time
+	runs    []Run // of the last load without an error, for their pictures
+	data    answer
+	loading chan struct{} // is closed when the load that goes on has ended; nil: none does
 }
 
 // answer is a body that is ready to be sent.
@@ -34,13 +45,14 @@ type answer struct {
 }
 
 // Handler serves the page, which asks for /data.json every few seconds and for pictures as they are looked at. load is
-// called for that, never twice at a time and at most once a second; its error is shown on the page as a line.
+// called for that, never twice at a time and at most once a second; its error is shown on the page as a line. While it takes
+// long, what it returned before is served.
 //
 // A request must name its host by an IP address, as localhost, or as one of hosts: otherwise any page on the web could read
 // the runs, by a name of its own that it lets point here. Only GET and HEAD are answered. Addresses on the page are
 // relative, so that the handler can be mounted below a prefix that ends in a slash with [http.StripPrefix].
 func Handler(load func() ([]Run, error), hosts ...string) http.Handler {
-	s := &server{load: load, hosts: hosts}
+	s := &server{load: load, hosts: hosts, reading: make(chan struct{}, reads)}
 	head, tail := pageParts("tigas-train", "")
 	head = strings.Replace(head, `<meta http-equiv="Content-Security-Policy" content="">`+"\n", "", 1) // in the answer's head
 	data, _ := dataElement(document{Live: true, Runs: []runData{}})                                    // plain texts: no error
@@ -72,10 +84,10 @@ func Handler(load func() ([]Run, error), hosts ...string) http.Handler {
 }
 
 func (s *server) serveData(w http.ResponseWriter, req *http.Request) {
-	s.current(fresh)
-	s.mu.Lock()
-	data := s.data
-	s.mu.Unlock()
+	_, data := s.current(req.Context(), fresh)
+	if data.body == nil { // the request has gone
+		return
+	}
 	data.serve(w, req, "application/json")
 }
 
@@ -95,38 +107,78 @@ func (s *server) servePicture(w http.ResponseWriter, req *http.Request) {
 		}
 		return nil
 	}
-	read := find(s.current(time.Minute))
+	runs, _ := s.current(req.Context(), time.Minute)
+	read := find(runs)
 	if read == nil { // it may be new
-		read = find(s.current(fresh))
+		runs, _ = s.current(req.Context(), fresh)
+		read = find(runs)
 	}
 	if read == nil {
 		http.NotFound(w, req)
 		return
 	}
-	png, err := read()
-	if err != nil || !isPNG(png) { // gone, or not all there yet
+	a, err := s.picture(req.Context(), read)
+	if err != nil {
 		http.NotFound(w, req)
 		return
 	}
-	// Not compressed: it is already. Asked for again each time, because a run that was resumed writes it anew.
-	answer{body: png, etag: etag(png)}.serve(w, req, "image/png")
+	a.serve(w, req, "image/png")
 }
 
-// current are the runs, loaded anew when what there is is older than that.
-func (s *server) current(age time.Duration) []Run {
+// picture waits until it may read. The place is free again before the picture is sent, which a browser can let take for ever.
+// It is not compressed: a PNG is already. And it is asked for again each time, because a run that was resumed writes it anew.
+func (s *server) picture(ctx context.Context, read func() ([]byte, error)) (answer, error) {
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-ctx.Done():
+		return answer{}, ctx.Err()
+	}
+	png, err := read()
+	if err == nil && !isPNG(png) { // not all there yet
+		err = errors.New("no PNG")
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{body: png, etag: etag(png)}, nil
+}
+
+// current are the runs and their data, loaded anew when what there is is older than that. Nothing comes of it when the request
+// has gone before the first load has ended.
+func (s *server) current(ctx context.Context, age time.Duration) ([]Run, answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.at.IsZero() && time.Since(s.at) < age {
-		return s.runs
+	if s.at.IsZero() || time.Since(s.at) >= age {
+		if s.loading == nil {
+			s.loading = make(chan struct{})
+			go s.update(s.loading)
+		}
+		var enough <-chan time.Time
+		if !s.at.IsZero() {
+			enough = time.After(patience)
+		}
+		loading := s.loading
+		s.mu.Unlock()
+		select {
+		case <-loading:
+		case <-enough:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
 	}
-	runs, err := s.load()
-	s.at = time.Now()
+	return s.runs, s.data
+}
+
+// update loads, without the mutex, and makes it what is served.
+func (s *server) update(done chan struct{}) {
+	runs, err := s.loadSafely()
+	now := time.Now()
 	doc := document{Runs: []runData{}}
 	if err != nil {
 		doc.Error = oneLine(err.Error())
 	} else {
-		s.runs = runs
-		doc = newDocument(runs, s.at)
+		doc = newDocument(runs, now, true)
 		for i, r := range runs {
 			for _, p := range r.pictures() {
 				src := "picture/" + doc.Runs[i].ID + "/" + url.PathEscape(p.Kind) + "/" + kimgText(p.Kimg) + ".png"
@@ -134,14 +186,31 @@ func (s *server) current(age time.Duration) []Run {
 			}
 		}
 	}
-	body, err := json.Marshal(doc)
-	if err != nil { // a number that is none is null, and there is nothing else that JSON cannot hold
+	body, e := json.Marshal(doc)
+	if e != nil { // a number that is none is null, and there is nothing else that JSON cannot hold
 		body = []byte(`{"error":"the data cannot be written as JSON","runs":[]}`)
 	}
-	if next := etag(body); next != s.data.etag {
-		s.data = newAnswer(body)
+	data := s.data // which nobody else changes
+	if next := etag(body); next != data.etag {
+		data = newAnswer(body)
 	}
-	return s.runs
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.runs = runs
+	}
+	s.data, s.at, s.loading = data, now, nil
+	close(done)
+}
+
+// loadSafely has a panic as an error: outside of a request it would end the server.
+func (s *server) loadSafely() (runs []Run, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the runs cannot be read: %v", p)
+		}
+	}()
+	return s.load()
 }
 
 // oneLine keeps an error to what the page has room for.

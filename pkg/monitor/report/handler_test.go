@@ -2,6 +2,7 @@ package report
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -186,6 +187,123 @@ func TestHandlerAtOnce(t *testing.T) {
 	wait.Wait()
 	if n := calls.Load(); n > 5 { // one, and more only on a machine that needs seconds for this
 		t.Errorf("load was called %d times", n)
+	}
+}
+
+// TestHandlerWhileLoading serves what was loaded before while a load takes long, and survives one that panics.
+func TestHandlerWhileLoading(t *testing.T) {
+	run := madeUp("a", 20, 1)
+	var calls atomic.Int32
+	began, end := make(chan struct{}), make(chan struct{})
+	s := &server{reading: make(chan struct{}, reads), load: func() ([]Run, error) {
+		switch calls.Add(1) {
+		case 2:
+			close(began)
+			<-end
+		case 3:
+			panic("a bug")
+		}
+		return []Run{run}, nil
+	}}
+	get := func() string { return ask(http.HandlerFunc(s.serveData), "GET", "/data.json").Body.String() }
+	first := get()
+	age := func() {
+		s.mu.Lock()
+		s.at = s.at.Add(-2 * fresh)
+		s.mu.Unlock()
+	}
+	age()
+	var wait sync.WaitGroup
+	for range 5 {
+		wait.Go(func() {
+			if got := get(); got != first {
+				t.Errorf("got %d bytes, want the %d of before", len(got), len(first))
+			}
+		})
+	}
+	<-began
+	picture := httptest.NewRequest("GET", "/", nil)
+	picture.SetPathValue("run", ids([]Run{run})[0])
+	picture.SetPathValue("kind", "fakes")
+	picture.SetPathValue("file", "12.5.png")
+	w := httptest.NewRecorder()
+	s.servePicture(w, picture)
+	if w.Code != 200 {
+		t.Errorf("a picture: got %d", w.Code)
+	}
+	wait.Wait()
+	if n := calls.Load(); n != 2 {
+		t.Errorf("load was called %d times, want 2", n)
+	}
+	s.mu.Lock()
+	loading := s.loading
+	s.mu.Unlock()
+	close(end)
+	<-loading
+	age()
+	if got := get(); !strings.Contains(got, "the runs cannot be read: a bug") {
+		t.Errorf("got %s", got)
+	}
+	age()
+	if got := get(); got != first {
+		t.Error("it does not go on after a panic")
+	}
+
+	// Whoever goes away before the first load has ended keeps nobody.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	never := make(chan struct{})
+	defer close(never)
+	s = &server{load: func() ([]Run, error) { <-never; return nil, nil }}
+	w = httptest.NewRecorder()
+	s.serveData(w, httptest.NewRequest("GET", "/data.json", nil).WithContext(ctx))
+	if w.Body.Len() != 0 {
+		t.Errorf("got %s", w.Body)
+	}
+}
+
+// TestHandlerReadsFewAtOnce counts the pictures that are in memory.
+func TestHandlerReadsFewAtOnce(t *testing.T) {
+	run := madeUp("a", 20, 1)
+	var inside, most atomic.Int32
+	full, end := make(chan struct{}), make(chan struct{})
+	file, _ := drawn(1, 1)()
+	for i := range run.Pictures {
+		run.Pictures[i].Read = func() ([]byte, error) {
+			n := inside.Add(1)
+			defer inside.Add(-1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			if n == reads {
+				select {
+				case <-full:
+				default:
+					close(full)
+				}
+			}
+			<-end
+			return file, nil
+		}
+	}
+	h := Handler(func() ([]Run, error) { return []Run{run}, nil })
+	target := "/picture/" + ids([]Run{run})[0] + "/fakes/12.5.png"
+	var wait sync.WaitGroup
+	for range 12 {
+		wait.Go(func() {
+			if w := ask(h, "GET", target); w.Code != 200 {
+				t.Errorf("got %d", w.Code)
+			}
+		})
+	}
+	<-full
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	gone := httptest.NewRequest("GET", "http://localhost"+target, nil).WithContext(ctx)
+	h.ServeHTTP(httptest.NewRecorder(), gone) // does not wait
+	close(end)
+	wait.Wait()
+	if n := most.Load(); n != reads {
+		t.Errorf("got %d at once, want %d", n, reads)
 	}
 }
 

@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,15 +108,31 @@ func madeUp(name string, ticks int, seed uint64) Run {
 	return run
 }
 
+// many are runs of which the names do not fit, two of one name, and one that goes on.
+func many(n int) []Run {
+	var runs []Run
+	for i := range n {
+		r := madeUp(fmt.Sprintf("%05d-stylegan-weight-%d", i, i+1), 60, uint64(i+1))
+		r.Pictures = slices.DeleteFunc(r.Pictures, func(p Picture) bool { return p.Kind != "fakes" || p.Kimg < 80 })
+		runs = append(runs, r)
+	}
+	runs[1].Name, runs[1].Dir, runs[2].Dir = runs[2].Name, "runs/new/"+runs[2].Name, "runs/old/"+runs[2].Name
+	runs[3].Name = strings.Repeat("a-very-long-name-", 6) + "\u00e9"
+	runs[n-1].Complete, runs[n-1].Running, runs[n-1].Entries = false, new(true), runs[n-1].Entries[:40]
+	runs[0].Findings = found()
+	return runs
+}
+
 // found are findings of each severity.
 func found() []Finding {
 	return []Finding{
 		{"slow-data", "info", "The network waits for pictures", "1 % of a step is spent waiting for pictures.", "", 0},
 		{"score-gaming", "problem", "The score rises by a trick of the detector",
 			"sample_score rose from 0.10 to 0.60, but after a small blur it is 0.12 (real pictures: 0.93, 0.81 after the blur).",
-			"Lower --tigas-weight, or begin later with --tigas-start.", 62.5},
+			"Lower --tigas-weight, or begin later with --tigas-start: try --tigas-form log, or --loss wgan-gp and --tigas-weight 0.1; " +
+				"and with tigas-train detector check whether the detector has a slope.", 62.5},
 		{"gradient-skipped", "warning", "Updates were left out", "skipped_G in 1 of 200 ticks, the first at 60 kimg.",
-			"Lower the learning rate of G if it happens again.", 60},
+			"Lower the learning rate of G if it happens again (--resume RUN/snapshots/FILE), or tigas-train detector train --width 8.", 60},
 	}
 }
 

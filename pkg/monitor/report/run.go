@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tigas-train/tigas-train/pkg/monitor"
@@ -21,6 +22,8 @@ type Run struct {
 	Total    float64 // kimg at the end
 	Complete bool
 	Updated  time.Time // of the last line of the log
+	Running  *bool     // whether a process holds the folder; nil: not known, and judged by how long the log is silent
+	Err      string    // why it could not be read: only its name and folder are shown, and this
 
 	Settings []Setting // of the flags
 	Facts    []Setting // libtorch, device, data set, detector, networks; without an origin
@@ -58,14 +61,23 @@ const (
 	stateRunning     = "running"
 	stateInterrupted = "interrupted" // neither complete nor writing
 	stateFinished    = "finished"
+	stateUnreadable  = "unreadable"
 )
 
-// state is judged by the log alone, because the run may be on another machine: one that has not written for far longer than
-// between its lines has ended.
+// state is judged by the log alone where nothing else is known, because the run may be on another machine: one that has not
+// written for far longer than between its lines has ended.
 func (r Run) state(entries []monitor.LogEntry, now time.Time) string {
 	switch {
+	case r.Err != "":
+		return stateUnreadable
 	case r.Complete:
 		return stateFinished
+	case r.Running != nil && !*r.Running:
+		return stateInterrupted
+	case r.Running != nil && len(entries) > 0:
+		return stateRunning
+	case r.Running != nil:
+		return stateWaiting
 	case r.Updated.IsZero() && len(entries) == 0:
 		return stateWaiting
 	}
@@ -103,6 +115,59 @@ func ids(runs []Run) []string {
 	return l
 }
 
+// names tells runs apart where several have one name, by as much of their folders as that takes.
+func names(runs []Run) []string {
+	l := make([]string, len(runs))
+	alike := map[string][]int{}
+	for i, r := range runs {
+		l[i] = r.Name
+		alike[r.Name] = append(alike[r.Name], i)
+	}
+	for name, group := range alike {
+		if len(group) == 1 {
+			continue
+		}
+		parts, longest := map[int][]string{}, 0
+		for _, i := range group {
+			parts[i] = strings.FieldsFunc(runs[i].Dir, func(r rune) bool { return r == '/' || r == '\\' })
+			longest = max(longest, len(parts[i]))
+		}
+		end := func(i, n int) string { return strings.Join(parts[i][max(0, len(parts[i])-n):], "/") }
+		for n := 1; n <= longest; n++ {
+			seen := map[string]bool{}
+			for _, i := range group {
+				seen[end(i, n)] = true
+			}
+			if len(seen) < len(group) && n < longest {
+				continue
+			}
+			for _, i := range group {
+				if l[i] = end(i, n); len(parts[i]) == 0 || parts[i][len(parts[i])-1] != name {
+					l[i] = strings.TrimSpace(name + " " + l[i])
+				}
+			}
+			break
+		}
+	}
+	for i, name := range l { // one folder twice
+		for n := 2; slices.Contains(l[:i], l[i]); n++ {
+			l[i] = fmt.Sprintf("%s (%d)", name, n)
+		}
+	}
+	return l
+}
+
+// readable are the indices of the runs that have more than a name.
+func readable(runs []Run) []int {
+	var l []int
+	for i, r := range runs {
+		if r.Err == "" {
+			l = append(l, i)
+		}
+	}
+	return l
+}
+
 // kimgText names a picture in its address.
 func kimgText(kimg float64) string { return strconv.FormatFloat(kimg, 'f', -1, 64) }
 
@@ -115,6 +180,9 @@ func (r Run) pictures() []Picture {
 			return i
 		}
 		return len(order)
+	}
+	if r.Err != "" {
+		return nil
 	}
 	var l []Picture
 	for _, p := range r.Pictures {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ type score struct {
 	First, Last float64
 	From        float64 // kimg of the first
 	Real        float64 // of real pictures; NaN: not known
+	N           int     // how often it was measured
 }
 
 // scoreOf is nil for a run without a detector.
@@ -27,9 +29,11 @@ func scoreOf(cols map[string]*column, entries []monitor.LogEntry) *score {
 		}
 		s := &score{Of: name, First: first, Last: last, Real: math.NaN()}
 		for k, v := range c.V {
-			if v == first {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				continue
+			}
+			if s.N++; s.N == 1 {
 				s.From = entries[c.At[k]].Kimg
-				break
 			}
 		}
 		if _, real, ok := cols["data_score"].ends(); ok {
@@ -40,12 +44,45 @@ func scoreOf(cols map[string]*column, entries []monitor.LogEntry) *score {
 	return nil
 }
 
-// story says what happened in a few sentences, for somebody who has not seen the project before.
-func story(r Run, state string, entries []monitor.LogEntry, s *score) []string {
-	if len(entries) == 0 {
+// near is so close to the score of real pictures that samples could hardly be better.
+const near = 0.05
+
+// doubt says by the title of a finding why the score is not to be trusted.
+func (s *score) doubt(findings []Finding) (title string, found bool) {
+	for _, f := range findings {
+		if f.Rule == "detector-fooled" || f.Rule == "weight-too-large" && s.Last >= s.Real-near {
+			return f.Title, true
+		}
+	}
+	return "", false
+}
+
+// story says what happened in a few sentences, for somebody who has not seen the project before. What is wrong comes first.
+// Where it is not live, it is read later than it is written.
+func story(r Run, state string, entries []monitor.LogEntry, s *score, live bool) []string {
+	switch {
+	case state == stateUnreadable:
+		return []string{}
+	case len(entries) == 0 && state == stateInterrupted:
+		return []string{model(r.Family) + " was started, and ended before it wrote a line to its log."}
+	case len(entries) == 0:
 		return []string{model(r.Family) + " was started. It has written no line to its log yet."}
 	}
-	return []string{course(r, state, entries[len(entries)-1]), scoreSentence(s), count(r.Findings)}
+	return []string{course(r, state, entries, live), scoreSentence(s, r), count(r.Findings)}
+}
+
+// wrong are the problems, as the end of a sentence after that word.
+func wrong(findings []Finding, word string) string {
+	var titles []string
+	for _, f := range findings {
+		if f.Severity == "problem" && f.Title != "" {
+			titles = append(titles, strings.TrimRight(f.Title, ". "))
+		}
+	}
+	if len(titles) == 0 {
+		return ""
+	}
+	return word + strings.Join(titles, "; ")
 }
 
 func model(family string) string {
@@ -62,35 +99,61 @@ func model(family string) string {
 	return "A model"
 }
 
-// course says how far the run has come.
-func course(r Run, state string, last monitor.LogEntry) string {
+// course says how far the run has come, and what is wrong with it.
+func course(r Run, state string, entries []monitor.LogEntry, live bool) string {
+	last := entries[len(entries)-1]
 	seen := fmt.Sprintf("%s thousand pictures", short(last.Kimg))
 	if last.Epoch >= 0.1 {
 		seen += fmt.Sprintf(" (%s passes over the data)", short(last.Epoch))
 	}
+	if r.Total > last.Kimg && state != stateFinished {
+		seen += fmt.Sprintf(" of %s thousand", short(r.Total))
+	}
 	took := monitor.Duration(last.Elapsed.Round(time.Second))
 	switch state {
 	case stateFinished:
-		return fmt.Sprintf("%s was trained on %s in %s, to the end as planned.", model(r.Family), seen, took)
+		return fmt.Sprintf("%s was trained on %s in %s, to the end as planned%s.", model(r.Family), seen, took,
+			wrong(r.Findings, ", but: "))
 	case stateRunning:
-		s := fmt.Sprintf("%s is being trained: it has seen %s", model(r.Family), seen)
-		if r.Total > last.Kimg {
-			s += fmt.Sprintf(" of %s thousand", short(r.Total))
-			if last.Rate > 0 {
-				s += ", and has about " + about((r.Total-last.Kimg)*1000/last.Rate) + " to go"
-			}
+		text, toGo := "%s is being trained: it has seen %s", ", and has about %s to go"
+		if !live {
+			text, toGo = "%s was being trained when this was written: it had seen %s", ", and had about %s to go"
 		}
-		return s + "."
+		text = fmt.Sprintf(text, model(r.Family), seen)
+		if v := speed(entries); r.Total > last.Kimg && v > 0 {
+			text += fmt.Sprintf(toGo, about((r.Total-last.Kimg)*1000/v))
+		}
+		return text + wrong(r.Findings, ", but: ") + "."
 	}
-	if r.Total > last.Kimg {
-		seen += fmt.Sprintf(" of %s thousand", short(r.Total))
-	}
-	return fmt.Sprintf("%s was trained on %s in %s, then the run stopped before its end. It can be resumed.",
-		model(r.Family), seen, took)
+	return fmt.Sprintf("%s was trained on %s in %s, then the run stopped before its end%s. It can be resumed.",
+		model(r.Family), seen, took, wrong(r.Findings, "; and something is wrong: "))
 }
 
-// scoreSentence says whether the samples came to look more real.
-func scoreSentence(s *score) string {
+// speed is the images a second of late, with the time that pictures and snapshots take: over a quarter of the log, and not
+// of what was before the run was resumed.
+func speed(entries []monitor.LogEntry) float64 {
+	last := len(entries) - 1
+	first := last
+	for first > 0 && last-first < max(10, last/4) && entries[first-1].Elapsed <= entries[first].Elapsed {
+		first--
+	}
+	sec := (entries[last].Elapsed - entries[first].Elapsed).Seconds()
+	if !(sec > 0) {
+		return max(0, entries[last].Rate)
+	}
+	return (entries[last].Kimg - entries[first].Kimg) * 1000 / sec
+}
+
+const (
+	// Less than littleRise may be chance: of 64 samples of one network the mean moves by some hundredths.
+	littleRise = 0.05
+	fewTimes   = 3
+	fewSamples = 16
+)
+
+// scoreSentence says whether the samples came to look more real. What is little, uncertain or goes with a problem is not told
+// as success.
+func scoreSentence(s *score, r Run) string {
 	if s == nil {
 		return "There is no TIGAS score in the log: no detector judged the samples."
 	}
@@ -98,18 +161,48 @@ func scoreSentence(s *score) string {
 	if s.Of == "score" {
 		of = "The TIGAS score of the pictures it makes in training"
 	}
-	text := fmt.Sprintf("%s stayed at about %.2f", of, s.Last)
-	if d := s.Last - s.First; math.Abs(d) >= 0.02 {
-		verb := "rose"
-		if d < 0 {
-			verb = "fell"
-		}
-		text = fmt.Sprintf("%s %s from %.2f to %.2f", of, verb, s.First, s.Last)
+	samples := r.samples()
+	few := ""
+	switch {
+	case s.N < fewTimes:
+		few = ", measured only " + map[bool]string{true: "twice", false: "once"}[s.N == 2]
+	case s.Of == "sample_score" && samples > 0 && samples < fewSamples:
+		few = fmt.Sprintf(", which are only %d", samples)
 	}
+	text := ""
+	switch d := s.Last - s.First; {
+	case s.N == 1:
+		text = fmt.Sprintf("%s is %.2f", of, s.Last)
+	case math.Abs(d) < 0.02:
+		text = fmt.Sprintf("%s stayed at about %.2f", of, s.Last)
+	case math.Abs(d) < littleRise:
+		text = fmt.Sprintf("%s changed little, from %.2f to %.2f", of, s.First, s.Last)
+	case d < 0:
+		text = fmt.Sprintf("%s fell from %.2f to %.2f", of, s.First, s.Last)
+	case few != "" || wrong(r.Findings, "-") != "":
+		text = fmt.Sprintf("%s went from %.2f to %.2f", of, s.First, s.Last)
+	default:
+		text = fmt.Sprintf("%s rose from %.2f to %.2f", of, s.First, s.Last)
+	}
+	text += few
 	if !math.IsNaN(s.Real) {
 		text += fmt.Sprintf("; real pictures score %.2f", s.Real)
 	}
+	if title, ok := s.doubt(r.Findings); ok {
+		text += ". This score is not to be trusted: " + strings.TrimRight(title, ". ")
+	}
 	return text + "."
+}
+
+// samples is how many fixed samples there are, 0 when that is not known.
+func (r Run) samples() int {
+	for _, s := range r.Settings {
+		if s.Name == "grid" {
+			n, _ := strconv.Atoi(s.Value)
+			return n * n
+		}
+	}
+	return 0
 }
 
 // count says how many findings there are.
@@ -153,8 +246,10 @@ func short(v float64) string {
 // about is a time to go, which nobody knows to the second.
 func about(sec float64) string {
 	switch {
+	case sec < 7.5:
+		return "5 seconds"
 	case sec < 90:
-		return "a minute"
+		return fmt.Sprintf("%.0f seconds", math.Round(sec/5)*5)
 	case sec < 90*60:
 		return fmt.Sprintf("%.0f minutes", sec/60)
 	case sec < 48*3600:

@@ -17,7 +17,7 @@ const mostPictures = 60
 func Write(w io.Writer, runs []Run) error { return write(w, runs, time.Now()) }
 
 func write(w io.Writer, runs []Run, now time.Time) error {
-	doc := newDocument(runs, now)
+	doc := newDocument(runs, now, false)
 	doc.Written = stamp(now)
 	head, tail := pageParts(title(runs), policy("data:", "'none'"))
 	if _, err := io.WriteString(w, head); err != nil {
@@ -54,14 +54,11 @@ func write(w io.Writer, runs []Run, now time.Time) error {
 
 // title is that of the browser's window.
 func title(runs []Run) string {
-	var names []string
-	for _, r := range runs {
-		names = append(names, r.Name)
+	l := names(runs)
+	if len(l) > 3 {
+		l = append(l[:3:3], "...")
 	}
-	if len(names) > 3 {
-		names = append(names[:3:3], "...")
-	}
-	return strings.TrimPrefix(strings.Join(names, ", ")+" - tigas-train", " - ")
+	return strings.TrimPrefix(strings.Join(l, ", ")+" - tigas-train", " - ")
 }
 
 func writePicture(w io.Writer, id string, file []byte) error {

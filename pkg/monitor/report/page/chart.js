@@ -12,17 +12,19 @@ class Chart {
     this.over = el('canvas', {'aria-hidden': 'true'});
     this.plot.append(this.canvas, this.over);
     this.legend = el('table', {class: 'legend'});
+    this.legends = el('div', {class: 'legends'}, spec.note && el('p', {class: 'muted note'}, spec.note), this.legend);
     const kind = `card chart${spec.wide ? ' wide' : ''}${spec.stack ? ' stack' : ''}`;
     this.card = el('figure', {class: kind, id: `chart-${spec.id}`},
-      el('figcaption', {}, el('div', {class: 'panel'}, spec.panel), el('h3', {}, spec.title)), this.plot, this.legend);
+      el('figcaption', {}, el('div', {class: 'panel'}, spec.panel), el('h3', {}, spec.title)), this.plot, this.legends);
     listen(this);
   }
 
-  // setRuns takes new data, and makes the legend anew.
+  // setRuns takes new data, and makes the legend anew. Runs that are switched off are in none.
   setRuns(runs) {
-    const {spec} = this;
-    this.runs = spec.run === undefined ? runs.filter(r => spec.names.some(n => r.columns.has(n))) : [runs[spec.run]];
-    const single = runs.length === 1, bases = [];
+    const {spec, charts} = this, single = runs.length === 1, bases = [];
+    this.runs = runs.filter(r => single || !charts.hidden.has(r.id)).filter(
+      r => spec.run === undefined ? spec.names.some(n => r.columns.has(n)) : r.index === spec.run);
+    this.card.hidden = spec.stack && !this.runs.length;
     this.lines = [];
     spec.names.forEach((name, i) => {
       const reference = name.startsWith('data_');
@@ -31,10 +33,13 @@ class Chart {
       for (const run of this.runs) {
         const column = run.columns.get(name);
         if (!column) continue;
-        // One run: a colour for each value, and dashes for real pictures. Several: a colour for each run.
+        // One run: a colour and a shape for each value, and dashes for real pictures. Several: a colour for each run, a shape
+        // where the colours come again.
+        const b = bases.indexOf(base);
         this.lines.push({
-          name, run, column, tone: single ? tone(bases.indexOf(base)) : run.tone,
+          name, run, column, tone: single ? valueTone(b) : run.tone,
           dash: reference ? dashes[1] : single ? dashes[0] : dashes[i % dashes.length],
+          shape: (single ? b : Math.floor(run.index / tones)) % shapes.length,
         });
       }
     });
@@ -45,13 +50,13 @@ class Chart {
     const {spec, charts} = this;
     const focus = this.legend.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     this.cells = [];
-    const row = (key, stroke, dash, title, name, lines) => {
+    const row = (key, stroke, dash, title, name, lines, shape) => {
       const label = el('span', {}, title, title && name && ' ', name && el('code', {}, name));
       const b = pressed(label, !charts.hidden.has(key), on => {
         if (on) charts.hidden.delete(key); else charts.hidden.add(key);
         charts.redraw();
       }, {'data-key': key});
-      b.prepend(swatch(stroke, dash, spec.stack));
+      b.prepend(swatch(stroke, dash, spec.stack, shape));
       const cells = lines.map(line => {
         const td = el('td');
         if (line) this.cells.push({td, line, column: line.index});
@@ -63,29 +68,50 @@ class Chart {
     if (spec.stack) {
       // From the top of the stack to its bottom.
       spec.names.map((name, i) => ({name, i})).reverse().forEach(({name, i}) => {
-        if (this.runs[0].columns.has(name)) {
+        if (this.runs[0]?.columns.has(name)) {
           rows.push(row(this.key(name), tone(i), [], charts.quantity(name).short || name, name, [{name, index: i}]));
         }
       });
     } else if (spec.names.length === 1 && !single) {
       for (const line of this.lines) {
-        rows.push(row(this.key(line.run.id), line.tone, line.dash, line.run.name, '', [line]));
+        rows.push(this.lit(row(this.key(line.run.id), line.tone, line.dash, line.run.name, '', [line], line.shape), line.run));
       }
     } else {
-      if (!single && this.runs.length > 1) {
+      const names = spec.names.filter(name => this.lines.some(l => l.name === name));
+      // Many runs have a row each, below those of the values: as columns they would be wider than the card.
+      const many = this.runs.length > 4;
+      if (!many && !single && this.runs.length > 1) {
         rows.push(el('thead', {}, el('tr', {}, el('td'), this.runs.map(r => el('td', {title: r.name},
-          el('span', {class: 'dot', tone: r.tone, role: 'img', 'aria-label': r.name}))))));
+          dot(r, {role: 'img', 'aria-label': r.name}))))));
       }
-      for (const name of spec.names) {
+      for (const name of names) {
         const lines = this.runs.map(run => this.lines.find(l => l.name === name && l.run === run));
         const first = lines.find(Boolean);
-        if (!first) continue;
         const {title} = charts.quantity(name), said = spec.names.length === 1 || title === name;
-        rows.push(row(this.key(name), single ? first.tone : 'var(--text)', first.dash, said ? '' : title, name, lines));
+        rows.push(row(this.key(name), single ? first.tone : 'var(--text)', first.dash, said ? '' : title, name,
+          many ? [] : lines, single ? first.shape : 0));
+        if (many) rows.at(-1).firstChild.colSpan = names.length + 1;
+      }
+      if (many) {
+        rows.push(el('tr', {class: 'heads'}, el('td'), names.map(name => el('td', {title: name},
+          swatch('var(--muted)', this.lines.find(l => l.name === name).dash)))));
+        for (const run of this.runs) {
+          const lines = names.map(name => this.lines.find(l => l.name === name && l.run === run));
+          const {shape} = lines.find(Boolean);
+          rows.push(this.lit(row(this.key(run.id), run.tone, [], run.name, '', lines, shape), run));
+        }
       }
     }
     this.legend.replaceChildren(...rows);
+    this.legends.classList.toggle('deep', this.runs.length > 4);
     if (focus) [...this.legend.querySelectorAll('button')].find(b => b.dataset.key === focus)?.focus();
+  }
+
+  // lit makes a row put its run before the others while the pointer or the focus is on it.
+  lit(row, run) {
+    row.title = run.name;
+    if (this.runs.length > 4) row.className = 'of';
+    return this.charts.lit(row, run);
   }
 
   key(what) { return `${this.spec.id}|${what}`; }
@@ -216,9 +242,14 @@ class Chart {
     const xs = axis === 'time' ? timeTicks(this.x0, this.x1, columns) : niceTicks(this.x0, this.x1, columns, [1, 2, 5, 10]);
     g.textBaseline = 'top';
     g.textAlign = 'center';
-    xs.forEach((x, i) => {
-      const label = axisText(axis, x, span) + (i === xs.length - 1 && axis !== 'time' ? ` ${axis}` : '');
-      g.fillText(label, Math.min(this.X(x), w - g.measureText(label).width / 2 - 1), h - margin.bottom + 7);
+    let room = w;
+    [...xs].reverse().forEach((x, i) => { // the last first: it has the unit
+      const unit = i || axis === 'time' ? '' : axis === 'kimg' && w > 700 ? ' kimg (thousand pictures)' : ` ${axis}`;
+      const label = axisText(axis, x, span) + unit, half = g.measureText(label).width / 2;
+      const px = i ? this.X(x) : Math.min(this.X(x), w - half - 1);
+      if (px + half > room) return;
+      g.fillText(label, px, h - margin.bottom + 7);
+      room = px - half - 6;
     });
     g.strokeStyle = colour('var(--strong)');
     g.beginPath();
@@ -230,22 +261,26 @@ class Chart {
   linesOn(g, visible) {
     const {charts} = this, wide = this.width - margin.left - margin.right;
     const Y = this.log ? y => y > 0 ? this.Y(Math.log10(y)) : NaN : y => this.Y(y);
+    const front = visible.some(v => v.line.run.id === charts.front) && charts.front;
+    if (front) visible = [...visible].sort((a, b) => (a.line.run.id === front) - (b.line.run.id === front));
     for (const {line, first, last} of visible) {
-      const {column, run} = line, xs = run.x[charts.axis], X = i => this.X(xs[i]);
+      const {column, run} = line, faint = front && run.id !== front ? 0.16 : 1, xs = run.x[charts.axis], X = i => this.X(xs[i]);
       const smooth = smoothed(column, charts.smooth);
       const dots = last - first < wide / 22;
       g.strokeStyle = g.fillStyle = colour(line.tone);
       if (smooth !== column.v) { // the line as it is, faint
-        g.globalAlpha = 0.25;
+        g.globalAlpha = 0.25 * faint;
         g.lineWidth = 1;
         g.setLineDash([]);
         trace(g, column, column.v, first, last, X, Y, wide);
-        g.globalAlpha = 1;
       }
+      g.globalAlpha = faint;
       g.lineWidth = 1.7;
       g.setLineDash(line.dash);
-      trace(g, column, smooth, first, last, X, Y, wide, dots && smooth === column.v);
+      trace(g, column, smooth, first, last, X, Y, wide);
       g.setLineDash([]);
+      if (dots || line.shape) marks(g, column, smooth, first, last, X, Y, line.shape, dots ? 0 : 74);
+      g.globalAlpha = 1;
       g.strokeStyle = colour('var(--problem)');
       g.lineWidth = 1.5;
       crosses(g, column, first, last, X, this.height - margin.bottom);
@@ -400,7 +435,7 @@ class Chart {
 }
 
 // swatch shows a line as it is drawn.
-function swatch(stroke, dash, area) {
+function swatch(stroke, dash, area, shape) {
   const ns = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(ns, 'svg');
   const line = document.createElementNS(ns, 'line');
@@ -409,5 +444,12 @@ function swatch(stroke, dash, area) {
     'stroke-dasharray': dash.join(' ')})) line.setAttribute(k, v);
   line.style.stroke = stroke;
   svg.append(line);
+  if (shape && !area) {
+    const mark = document.createElementNS(ns, 'path');
+    mark.setAttribute('d', shapes[shape]);
+    mark.setAttribute('transform', 'translate(13 5)');
+    mark.style.fill = stroke;
+    svg.append(mark);
+  }
   return svg;
 }

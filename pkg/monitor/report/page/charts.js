@@ -12,6 +12,8 @@ class Charts {
     this.drag = null;
     this.mark = null; // kimg of the pictures that are shown
     this.hidden = new Set();
+    this.met = new Set(); // the runs that there were
+    this.front = null; // the id of the run that is drawn over the others, which are faint
     this.cards = [];
     this.grid = el('div', {class: 'grid'});
     this.tools = el('div', {class: 'tools'});
@@ -23,6 +25,12 @@ class Charts {
     this.doc = doc;
     this.runs = runs;
     const specs = doc.charts || [];
+    // So many lines that they can be read at first, and the others at a click.
+    for (const r of runs) {
+      const shown = runs.filter(o => this.met.has(o.id) && !this.hidden.has(o.id)).length;
+      if (!this.met.has(r.id) && shown >= tones && r.state !== 'running') this.hidden.add(r.id);
+      this.met.add(r.id);
+    }
     this.section.hidden = !specs.length;
     // A chart stays as it is, with the focus on it, while others come: a value may be in the log for the first time.
     const old = new Map(this.cards.map(c => [JSON.stringify(c.spec), c]));
@@ -34,8 +42,26 @@ class Charts {
       this.names = names;
       this.buildTools();
     }
-    for (const c of this.cards) c.setRuns(runs);
+    this.setRuns();
+  }
+
+  setRuns() {
+    for (const c of this.cards) c.setRuns(this.runs);
     this.redraw();
+  }
+
+  // lit puts a run before the others while the pointer or the focus is on an element.
+  lit(element, run) {
+    const set = id => () => {
+      if (this.front === id) return;
+      this.front = id;
+      this.redraw();
+    };
+    for (const [on, off] of [['pointerenter', 'pointerleave'], ['focusin', 'focusout']]) {
+      element.addEventListener(on, set(run.id));
+      element.addEventListener(off, set(null));
+    }
+    return element;
   }
 
   quantity(name) { return (this.doc.quantity || {})[name] || {title: name}; }
@@ -49,17 +75,39 @@ class Charts {
       value.textContent = this.smooth ? slider.value : 'off';
       this.redraw();
     });
-    const runs = this.runs.length < 2 ? [] : this.runs.map(r => pressed(r.name, !this.hidden.has(r.id), on => {
-      if (on) this.hidden.delete(r.id); else this.hidden.add(r.id);
-      this.redraw();
-    }, {class: 'toggle', tone: r.tone}));
+    const shape = r => `toggle round${Math.floor(r.index / tones) % 3}`;
+    const runs = this.runs.length < 2 ? [] : this.runs.map(r => this.lit(
+      pressed(el('span', {class: 'name'}, r.name), !this.hidden.has(r.id), on => {
+        if (on) this.hidden.delete(r.id); else this.hidden.add(r.id);
+        this.setRuns();
+        tell();
+      }, {class: shape(r), tone: r.tone, title: r.name}), r));
+    const whole = this.runs.length <= tones ? null : el('button', {type: 'button', onclick: () => {
+      const all = !this.hidden.size;
+      this.runs.forEach((r, i) => { if (all && i >= tones) this.hidden.add(r.id); else this.hidden.delete(r.id); });
+      runs.forEach((b, i) => b.setAttribute('aria-pressed', String(!this.hidden.has(this.runs[i].id))));
+      this.setRuns();
+      tell();
+    }});
+    const counted = whole && el('span', {class: 'muted small'});
+    const tell = () => {
+      if (!whole) return;
+      const off = this.runs.filter(r => this.hidden.has(r.id)).length;
+      counted.textContent = `${this.runs.length - off} of ${this.runs.length} runs are drawn`;
+      whole.textContent = off ? 'Draw all' : `Draw ${tones} only`;
+    };
+    tell();
+    const axis = choice('Horizontal axis', [['kimg', 'kimg'], ['step', 'step'], ['time', 'time']], this.axis,
+      a => this.setAxis(a));
+    axis.firstChild.title = kimgTitle;
     this.tools.replaceChildren(
-      choice('Horizontal axis', [['kimg', 'kimg'], ['step', 'step'], ['time', 'time']], this.axis, axis => this.setAxis(axis)),
+      axis,
       pressed('Log scale', this.log, on => {
         this.log = on;
         this.redraw();
       }, {class: 'toggle', title: 'of losses and gradients'}),
-      el('label', {class: 'slider'}, 'Smoothing', slider, value), ...runs, this.reset);
+      el('label', {class: 'slider'}, 'Smoothing', slider, value), this.reset,
+      runs.length ? el('div', {class: 'those', role: 'group', 'aria-label': 'Runs in the charts'}, counted, whole, runs) : '');
   }
 
   // setAxis keeps what is in sight, by the entries of the run that has most of them.

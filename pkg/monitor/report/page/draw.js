@@ -51,7 +51,7 @@ const whereText = (axis, v) => axis === 'kimg' ? kimg(v) : axis === 'step' ? `st
 
 // trace draws values first..last as a line with gaps. More of them than pixels become the least and the most of each
 // pixel's column, so that a peak is never lost and a line has at most four points a pixel.
-function trace(g, column, v, first, last, X, Y, width, dots) {
+function trace(g, column, v, first, last, X, Y, width) {
   const {at, gap} = column;
   const dense = last - first > 2 * width;
   let up = true, pixel = NaN, low = 0, high = 0, end = 0, px = 0;
@@ -94,15 +94,21 @@ function trace(g, column, v, first, last, X, Y, width, dots) {
   }
   flush();
   g.stroke();
-  if (!dots) return;
-  g.setLineDash([]);
+}
+
+// marks draws the shape of a line on its values, those that are at least so many pixels apart.
+function marks(g, column, v, first, last, X, Y, shape, apart) {
+  let before = first ? -Infinity : margin.left + shape * 9 - apart; // not all lines at one place
+  const path = new Path2D(shapes[shape] || undefined);
+  if (!shape) path.arc(0, 0, 2.6, 0, 7);
   for (let k = first; k <= last; k++) {
-    const x = X(at[k]), y = Y(v[k]);
-    if (Number.isFinite(y)) {
-      g.beginPath();
-      g.arc(x, y, 2.6, 0, 7);
-      g.fill();
-    }
+    const x = X(column.at[k]), y = Y(v[k]);
+    if (!Number.isFinite(y) || x - before < apart) continue;
+    before = x;
+    g.save();
+    g.translate(x, y);
+    g.fill(path);
+    g.restore();
   }
 }
 

@@ -15,9 +15,10 @@ function show(doc) {
     showRuns(doc, runs);
     showFindings(runs);
   }
-  settings.setRuns(runs);
-  timeline.setRuns(runs);
-  charts.setDocument(doc, runs);
+  const whole = runs.filter(r => !r.err);
+  settings.setRuns(whole);
+  timeline.setRuns(whole);
+  charts.setDocument(doc, whole);
 }
 
 function notice(message) {
@@ -63,6 +64,7 @@ function showTheme() {
 
 function startLive() {
   let good = null, told = '';
+  $('when').title = `checked every ${soon / 1000} s, less often while nothing changes`;
   const live = new Live(doc => {
     told = doc.error || '';
     if (told) return;

@@ -3,30 +3,41 @@
 function showRuns(doc, runs) {
   const box = $('runs'), several = runs.length > 1;
   box.classList.toggle('many', several);
-  box.replaceChildren(...runs.map(r => runCard(r, several)));
-  if (several) box.append(el('p', {class: 'muted explain'}, explanation));
+  box.classList.toggle('crowd', runs.length > 6);
+  box.replaceChildren(...runs.map(r => r.err ? errCard(r) : runCard(r, several, doc.written)));
+  if (several && runs.some(r => !r.err)) box.append(el('p', {class: 'muted explain'}, explanation));
 }
 
 const explanation = 'TIGAS score: what the detector says of a picture. ' +
-  '1 means it looks real to the detector, 0 that it looks generated.';
+  '1 means it looks real to the detector, 0 that it looks generated. kimg: thousand pictures shown in training.';
 
-function stateText(run) {
+// errCard is a run that has only a name, and why.
+function errCard(run) {
+  return el('article', {class: 'card run bad'},
+    el('div', {}, el('div', {class: 'head'}, el('h1', {}, run.name), el('span', {class: 'chip unreadable'}, 'cannot be read')),
+      run.dir && el('code', {class: 'command'}, run.dir)),
+    el('p', {class: 'why'}, run.err));
+}
+
+function stateText(run, written) {
+  if (run.state === 'running' && written) return 'was running when this was written';
   if (run.state === 'running' && run.started) return `running since ${date(run.started)}`;
   if (run.state !== 'interrupted') return run.state;
   const at = kimg(run.kimg);
   return run.total > 0 ? `interrupted at ${at.replace(' kimg', '')} of ${kimg(run.total)}` : `interrupted at ${at}`;
 }
 
-function runCard(run, several) {
+function runCard(run, several, written) {
   const part = run.total > 0 ? Math.min(1, run.kimg / run.total) : 0;
   const bar = el('div');
   bar.style.width = `${100 * part}%`;
   const progress = {class: 'progress', role: 'progressbar', 'aria-label': 'Progress', 'aria-valuemin': 0, 'aria-valuemax': 100};
   return el('article', {class: 'card run', tone: several ? run.tone : 'var(--accent)'},
     el('div', {},
-      el('div', {class: 'head'}, several && el('span', {class: 'dot'}), el('h1', {}, run.name),
-        el('span', {class: `chip ${run.state}`}, stateText(run))),
-      run.command && el('code', {class: 'command'}, run.command)),
+      el('div', {class: 'head'}, several && dot(run), el('h1', {}, run.name),
+        el('span', {class: `chip ${run.state}`}, stateText(run, written))),
+      run.command && el('code', {class: 'command'}, run.command.split(/ (?=--)/).flatMap(s => [el('span', {}, s), ' '])),
+      run.data && el('div', {class: 'command small'}, 'Data set: ', el('span', {class: 'mono'}, run.data))),
     el('div', {...progress, 'aria-valuenow': Math.round(100 * part)}, bar),
     el('div', {class: 'story'}, !several && el('h2', {}, 'What happened'), el('p', {}, run.story.join(' ')),
       !several && el('p', {class: 'muted'}, explanation)),
@@ -35,17 +46,17 @@ function runCard(run, several) {
 
 function figures(run) {
   const list = [];
-  const add = (title, value, small) => {
-    list.push(el('div', {}, el('dt', {}, title), el('dd', {}, value, small && el('small', {}, small))));
+  const add = (title, value, small, hint) => {
+    list.push(el('div', {title: hint}, el('dt', {}, title), el('dd', {}, value, small && el('small', {}, small))));
   };
   const s = run.score;
   if (s) {
     const arrow = el('span', {class: 'arrow'}, ' → '), of = s.of === 'sample_score' ? 'fixed samples' : 'batches in training';
-    add('TIGAS score', [s.first.toFixed(2), arrow, s.last.toFixed(2)], of);
+    add('TIGAS score', [s.first.toFixed(2), arrow, s.last.toFixed(2)], s.doubt ? `${of}, not to be trusted` : of);
     if (known(s.real)) add('Real pictures', s.real.toFixed(2), 'their TIGAS score');
   }
   const toGo = run.kimg < run.total ? `of ${kimg(run.total)}` : run.state === 'finished' && 'as planned';
-  if (known(run.kimg)) add('Trained on', kimg(run.kimg), toGo);
+  if (known(run.kimg)) add('Trained on', kimg(run.kimg), toGo, kimgTitle);
   const rate = known(run.rate) && `${text(+run.rate.toPrecision(3))} images a second`;
   if (run.n) add('Time', duration(run.x.time[run.n - 1]), rate);
   if (run.updated) {
@@ -70,10 +81,17 @@ function showFindings(runs) {
     el('p', {class: 'card none'}, '✓ No problems found.'));
 }
 
-// withFlags sets the flags of the command line apart, and breaks no line in them.
+// A flag, with the word after it where that is its value: a number, a path, a placeholder in capitals, a word that is joined
+// from several, or one word before another flag or the end of the clause.
+const flag = String.raw`--[a-z][a-z0-9-]*(?:=[^\s,;)]+| (?:[-+]?\d(?:[\w.,:%-]*\w)?|[\w.~-]*\/[\w./-]*\w|[A-Z][A-Z0-9_]*\b|` +
+  String.raw`[a-z]\w*(?:[-,:.]\w+)+|(?!(?:again|instead|too|later)\b)[a-z]\w*(?=[.,;:)]|$| --)))?`;
+const command = 'tigas-train(?: (?:gan|stylegan|vae|diffusion|detector (?:train|check|info|convert|demo|fetch)|sample|score|eval|' +
+  'report|watch|progression|interpolate|reconstruct|doctor))+(?: [A-Z][A-Z0-9_]+\\b)*';
+const code = new RegExp(`((?<![\\w-])(?:${command}(?: ${flag})*|${flag}))`);
+
+// withFlags sets the flags of the command line apart, with their values, and whole commands. It breaks no line in short ones.
 function withFlags(words) {
-  const parts = words.split(/(--[a-z][a-z0-9-]*(?: [0-9.]+[0-9a-z]*)?)/);
-  return parts.map((part, i) => i % 2 ? el('code', {class: 'flag'}, part) : part);
+  return words.split(code).map((part, i) => i % 2 ? el('code', {class: part.length > 34 ? 'flag long' : 'flag'}, part) : part);
 }
 
 // Settings keeps its search and what is unfolded when new data comes.
@@ -130,9 +148,12 @@ class Settings {
       el('tr', {class: 'band'}, el('th', {colspan: wide, scope: 'rowgroup'}, title)), ...rows.map(row => this.row(row))]);
     const none = words.length ? 'No setting fits the search.' : 'All settings are defaults.';
     if (!body.length) body.push(el('tr', {}, el('td', {colspan: wide, class: 'same'}, none)));
-    this.table.replaceChildren(el('table', {}, el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, 'Setting'),
-      several ? runs.map(r => el('th', {scope: 'col'}, el('span', {class: 'dot', tone: r.tone}), ' ', r.name)) :
-        [el('th', {scope: 'col'}, 'Value'), el('th', {scope: 'col', class: 'origin'}, 'Origin')])), el('tbody', {}, body)));
+    const table = el('table', {}, el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, 'Setting'),
+      several ? runs.map(r => el('th', {scope: 'col'}, dot(r), ' ', r.name)) :
+        [el('th', {scope: 'col'}, 'Value'), el('th', {scope: 'col', class: 'origin'}, 'Origin')])), el('tbody', {}, body));
+    // Many columns scroll inside of the card.
+    if (runs.length > 2) table.style.minWidth = `${9 + 7.5 * runs.length}em`;
+    this.table.replaceChildren(table);
   }
 
   row(row) {

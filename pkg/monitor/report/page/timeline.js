@@ -61,7 +61,7 @@ class Timeline {
     }, {class: 'toggle'}));
     this.shows = this.runs.map(run => {
       const pics = el('div', {class: 'pics'});
-      const title = several && el('h3', {}, el('span', {class: 'dot', tone: run.tone}), run.name);
+      const title = several && el('h3', {}, dot(run), run.name);
       const notes = (run.notes || []).map(n => el('p', {class: 'muted small'}, n));
       return {id: run.id, pics, figures: new Map(), box: el('div', {class: 'show'}, title, pics, notes)};
     });

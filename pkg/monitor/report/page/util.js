@@ -16,7 +16,22 @@ function el(tag, attributes, ...children) {
 
 const $ = id => document.getElementById(id);
 
-const tone = i => `var(--c${i % 8})`;
+// tone is the colour of the i-th run or area. After eight they come again, in another shade.
+const tones = 8;
+function tone(i) {
+  const c = `var(--c${i % tones})`, round = Math.floor(i / tones) % 3;
+  return round ? `color-mix(in oklab, ${c} ${round === 1 ? 62 : 45}%, var(${round === 1 ? '--text' : '--strong'}))` : c;
+}
+
+// valueTone is that of the i-th value of a run: neighbours differ in more than their hue. Its shape sets it apart as well.
+const valueTone = i => tone([0, 1, 3, 4, 2, 6, 7, 5][i % tones]);
+
+// shapes mark points of a line. The first is a line without marks, with dots where it has few values.
+const shapes = ['', 'M-3.2-3.2H3.2V3.2H-3.2Z', 'M0-4.2L4.2 3.2H-4.2Z', 'M0-4.6L4.6 0 0 4.6-4.6 0Z',
+  'M-4-2H-1.4V-4.4H1.4V-2H4V1H1.4V4.4H-1.4V1H-4Z'];
+
+// dot stands for a run beside its name: round from the ninth on, and a ring from the seventeenth.
+const dot = (run, more) => el('span', {class: `dot round${Math.floor(run.index / tones) % 3}`, tone: run.tone, ...more});
 
 // colour resolves a CSS variable for a canvas, which knows none.
 const colours = new Map();
@@ -44,6 +59,9 @@ function text(v) {
   if (a >= 1000) return String(Math.round(v));
   return String(+v.toPrecision(a < 1 ? 3 : 4));
 }
+
+// What a kimg is, where somebody points at it.
+const kimgTitle = '1 kimg: a thousand pictures shown to the network in training';
 
 const kimg = v => known(v) ? `${+v.toFixed(v < 10 ? 2 : 1)} kimg` : '';
 

@@ -10,6 +10,7 @@ drive(async () => {
   check('no charts yet', one('#charts').hidden && one('#findings').hidden && one('#samples').hidden);
   await server('first');
   await until('the first data', () => shown() === '50 kimg live');
+  check('how often', one('#when').title.includes('every 2 s'));
   check('running', one('.chip').textContent.startsWith('running since'), one('.chip').textContent);
   await until('a picture', () => one('#samples img') && one('#samples img').naturalWidth === 136);
 
@@ -39,6 +40,10 @@ drive(async () => {
   const notice = one('#notice');
   await until('an error of load', () => notice.textContent === 'log.jsonl: line 7: <b>not</b> valid json' && !notice.hidden);
   check('the page stays', all('.chart').length > 10);
+  await server('bad');
+  await until('a run that cannot be read', () => one('.run.bad') && shown() === 'live');
+  check('is all there is', one('#charts').hidden && one('#samples').hidden && one('#settings').hidden && notice.hidden &&
+    one('.why').textContent === 'config.json: gone');
   await server('down');
   await until('connection lost', () => one('#notice').textContent.startsWith('The connection is lost'));
   await server('more');
