@@ -25,9 +25,12 @@ func (c *runConfig) diagnosis() *diagnose.Run {
 	if c.TIGAS.Weight.Schedule != nil {
 		d.AtStart = trainers.StartsFull(c.TIGAS.Weight, d.Weight)
 	}
+	d.Samples = trainers.Measured(c.Run.Grid)
 	switch {
 	case c.GAN != nil:
 		d.Objective, d.ClipGrad = string(c.GAN.Loss), c.GAN.ClipGrad
+	case c.StyleGAN != nil:
+		d.Gamma = c.StyleGAN.Gamma
 	case c.Diffusion != nil:
 		d.ClipGrad = c.Diffusion.ClipGrad
 	}

@@ -15,7 +15,7 @@ func WeightAdvice(final float64, atStart bool) string {
 			"generator learns to fool it instead of the critic; 0.05 to 0.1 is usual", final)
 	case final > 0.01 && atStart:
 		return fmt.Sprintf("--tigas-weight %g from the first step: the generator cannot make pictures yet; a warm-up "+
-			"(--tigas-warmup 10epoch) lets the critic learn first", final)
+			"(--tigas-warmup auto, a fifth of the run) lets the critic learn first", final)
 	}
 	return ""
 }

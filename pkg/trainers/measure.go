@@ -15,6 +15,12 @@ const (
 	perturbQuality = 75 // of [tigas.Compress]: what pictures on the web have been through
 )
 
+// Measured is how many samples are measured of a grid with so many pictures along each side; 0 along each side is the default.
+func Measured(grid int) int {
+	grid = RunOptions{Grid: grid}.resolve().Grid
+	return min(mostMeasured, grid*grid)
+}
+
 // measured is what is known of some pictures.
 type measured struct {
 	diversity, detail float64

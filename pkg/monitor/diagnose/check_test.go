@@ -19,12 +19,16 @@ import (
 func TestDemoRuns(t *testing.T) {
 	for _, r := range []Run{
 		{Family: "gan", Objective: "wgan-gp", Weight: 0.1, TotalKimg: 100},
+		{Family: "gan", Objective: "wgan-gp", Weight: 0.1, TotalKimg: 100, Samples: 64},
 		{Family: "stylegan", Weight: 0.1, TotalKimg: 30},
 		{Family: "vae", Weight: 0.1, TotalKimg: 100},
 		{Family: "diffusion", Weight: 0.05, ClipGrad: 1, TotalKimg: 60},
 	} {
-		entries, err := monitor.ReadLog("testdata/" + r.Family + ".jsonl")
-		require.NoError(t, err)
+		name := r.Family
+		if r.Samples > 0 {
+			name += "-demo" // with all values of this version, but for the times
+		}
+		entries := readLog(t, name)
 		require.Greater(t, len(entries), 48)
 		for _, kimg := range []float64{r.TotalKimg, 0} {
 			r.TotalKimg = kimg
@@ -33,6 +37,140 @@ func TestDemoRuns(t *testing.T) {
 			}
 		}
 	}
+}
+
+func readLog(t testing.TB, name string) []monitor.LogEntry {
+	t.Helper()
+	entries, err := monitor.ReadLog("testdata/" + name + ".jsonl")
+	require.NoError(t, err)
+	return entries
+}
+
+// The same settings with another length: nothing in so short a run is as it will be.
+func TestShortDemoRun(t *testing.T) {
+	entries := readLog(t, "gan-demo")
+	for i, e := range entries {
+		if e.Kimg > 30 {
+			entries = entries[:i]
+			break
+		}
+	}
+	for i := range entries { // its warm-up ends at kimg 1.6
+		for j, v := range entries[i].Values {
+			if v.Name == "tigas_weight" {
+				entries[i].Values[j].Value = min(0.1, entries[i].Kimg/16)
+			}
+		}
+	}
+	for n, e := range entries {
+		if e.Kimg > 8 {
+			require.Empty(t, Check(Run{Family: "gan", Objective: "wgan-gp", Weight: 0.1, TotalKimg: e.Kimg}, entries[:n+1]))
+		}
+	}
+}
+
+// gan --g-lr 10: the first step was the last one.
+func TestDeadGenerator(t *testing.T) {
+	entries := readLog(t, "dead")
+	r := Run{Family: "gan", Objective: "wgan-gp", Weight: 0.1, TotalKimg: 6}
+	for n := range entries {
+		found := Check(r, entries[:n+1])
+		if entries[n].Kimg < 0.95 {
+			require.Empty(t, found)
+			continue
+		}
+		require.Len(t, found, 1)
+		f := found[0]
+		require.Equal(t, []any{"dead-network", Problem, 0.32}, []any{f.Rule, f.Severity, f.Kimg})
+		require.Contains(t, f.Evidence, "G_grad_norm) is 0 in all")
+		require.Contains(t, f.Evidence, "rate of 10, where 0.0001 to 0.002 is usual; diversity of the samples 0 at")
+		require.Equal(t, "no lower rate revives it: begin again with --g-lr 0.002", f.Remedy) // that of the critic
+	}
+}
+
+// gan --tigas-weight 6: striped noise that scores as real pictures do.
+func TestNoise(t *testing.T) {
+	entries := readLog(t, "noise")
+	r := Run{Family: "gan", Objective: "wgan-gp", Weight: 6, TotalKimg: 12}
+	found := Check(r, entries)
+	require.Len(t, found, 2)
+	require.Equal(t, []string{"detector-fooled", "weight-too-large"}, []string{found[0].Rule, found[1].Rule})
+	for _, f := range found {
+		require.Equal(t, Problem, f.Severity)
+		require.True(t, strings.HasSuffix(f.Remedy, "--tigas-weight 0.1"), f.Remedy)
+	}
+	require.Contains(t, found[0].Evidence, "samples score 0.968 and real pictures 0.967")
+	require.Contains(t, found[0].Evidence, "1.41 times the fine detail")
+	r.Samples = 9
+	found = Check(r, entries)
+	require.Len(t, found, 1, "nine pictures are too few")
+	require.Equal(t, "weight-too-large", found[0].Rule)
+}
+
+// A remedy that was followed is not given again, and of two weights the larger one has no better verdict.
+func TestFollowed(t *testing.T) {
+	s := healthy("gan").with("sample_diversity", bend(0.6, line(40, 50), flat(5)))
+	advice := func(s story) string {
+		found := Check(s.run("gan"), s.log())
+		require.Len(t, found, 1)
+		require.Equal(t, "mode-collapse", found[0].Rule)
+		require.InDelta(t, 60, found[0].Kimg, 6, "since when")
+		return found[0].Remedy
+	}
+	require.Contains(t, advice(s), "--resume RUN/snapshots/FILE --tigas-weight 0.05 --g-lr 0.001;")
+	require.Contains(t, advice(s.with("lr_G", bend(0.9, flat(0.002), flat(0.001)))), "--g-lr 0.0005;")
+
+	last := Info
+	for _, w := range []float64{0.1, 0.2, 1, 6, 50, 500} {
+		s := healthy("gan").weighted(flat(w)).with("tigas_grad_ratio", flat(1.5)).scoring(flat(0.13))
+		r := s.run("gan")
+		r.Weight = w
+		found := Check(r, s.log())
+		require.Len(t, found, 1, "nothing asks for more weight: %v", found)
+		require.Equal(t, "weight-too-large", found[0].Rule)
+		require.GreaterOrEqual(t, found[0].Severity, last, w)
+		last = found[0].Severity
+		if w > 0.1 {
+			require.NotContains(t, found[0].Remedy, "--tigas-weight "+flag(w))
+			require.Regexp(t, `--tigas-weight 0\.(04|1)$`, found[0].Remedy)
+		}
+	}
+	require.Equal(t, Problem, last)
+}
+
+// A finding stands where the disease is and not where all was well.
+func TestKimg(t *testing.T) {
+	require.InDelta(t, 100, flatScore()[0].Kimg, 1)
+	s := healthy("diffusion").with("mse", bend(0.5, fall(0.2, 0.02), line(0.02, 0.1)))
+	found := Check(s.run("diffusion"), s.log())
+	require.Len(t, found, 1)
+	require.Equal(t, "loss-diverging", found[0].Rule)
+	require.InDelta(t, 62.5, found[0].Kimg, 6, "since it is twice the best")
+}
+
+// The rate of a flag is not that of a moment when it has a schedule.
+func TestRate(t *testing.T) {
+	cosine := func(part float64) float64 { return 0.001 * (1 + math.Cos(math.Pi*part)) / 2 }
+	warm := func(part float64) float64 { return min(1, part/0.1) * cosine(part) }
+	half := func(part float64) float64 {
+		if part > 0.6 {
+			return warm(part) / 2
+		}
+		return warm(part)
+	}
+	for _, ticks := range []int{12, 50, 200} {
+		for _, c := range []struct {
+			of   curve
+			want float64
+		}{{warm, 0.001}, {line(0.001, 0), 0.001}, {half, 0.0005}, {flat(0.002), 0.002}, {bend(0.5, flat(0.002), flat(0.004)), 0.004}} {
+			s := healthy("vae").with("lr_VAE", c.of)
+			s.ticks = ticks
+			require.InEpsilon(t, c.want, newView(s.run("vae"), s.log()).rate("VAE"), 0.2, ticks)
+		}
+	}
+	v := newView(Run{Family: "stylegan"}, nil)
+	require.Empty(t, v.slower("G"))
+	require.Equal(t, "lower the learning rate, which is --g-lr", v.lowerRate("G"))
 }
 
 // readable fails for findings that are not what they should be.

@@ -22,6 +22,8 @@ type Run struct {
 	Augmented bool    // the detector sees images that were changed slightly
 	ClipGrad  float64 // largest norm of the gradient; 0: no limit
 	TotalKimg float64 // length of the run in thousands of images
+	Samples   int     // pictures that the samples' values are of; 0: not known, taken for 64
+	Gamma     float64 // of a stylegan, the weight of R1
 }
 
 // Severity says how much a finding matters.
@@ -52,8 +54,8 @@ type Finding struct {
 	Severity Severity
 	Title    string  // what is wrong
 	Evidence string  // what was measured, where, and against what
-	Remedy   string  // what to change: flags with values
-	Kimg     float64 // since when, or when it was seen
+	Remedy   string  // what to change: "--flag value" where it has values
+	Kimg     float64 // since when it holds, or when it was seen
 }
 
 // String is the finding in one line, without the severity.
@@ -74,28 +76,35 @@ type Rule struct {
 var rules = []Rule{
 	{"bad-gradients", "gradients that are not finite or grow by orders of magnitude",
 		"lower the learning rate, clip the gradient", Problem, badGradients},
+	{"dead-network", "a network whose gradient is 0: it does not learn any more",
+		"begin again, or go back to a snapshot from before, with a lower learning rate", Problem, deadNetwork},
 	{"term-dropped", "steps in which the detector gave no finite score or gradient",
 		"look at the detector; clipping does not help", Problem, termDropped},
 	{"mode-collapse", "samples that become alike",
 		"go back to a snapshot, lower the weight of the term, keep the critic strong", Problem, modeCollapse},
-	{"detector-fooled", "a score that a small blur or compression of the samples takes away, or one far above that of real pictures",
-		"--tigas-augment, a lower weight", Problem, detectorFooled},
+	{"detector-fooled", "a score that a small blur or compression of the samples takes away, one far above that of real pictures, " +
+		"or one as theirs while the term outweighs the rest or the samples are noisy",
+		"make it harder with --tigas-augment, lower the weight", Problem, detectorFooled},
 	{"weight-too-large", "a term that outweighs the rest of the loss",
 		"lower the weight", Problem, weightTooLarge},
 	{"critic-won", "a discriminator that is never wrong any more",
-		"a slower or more regularised discriminator", Problem, criticWon},
+		"make the discriminator slower or regularise it more", Problem, criticWon},
 	{"posterior-collapse", "a VAE whose decoder ignores the latents",
-		"a lower --beta, --free-bits", Problem, posteriorCollapse},
+		"lower --beta, raise --free-bits", Problem, posteriorCollapse},
 	{"loss-diverging", "a VAE or diffusion model whose error rises",
-		"a lower learning rate, from an earlier snapshot", Problem, lossDiverging},
+		"lower the learning rate, from an earlier snapshot", Problem, lossDiverging},
+	{"term-never-ran", "a term with a weight that has not been applied once",
+		"let it begin sooner, or apply it more often", Warning, termNeverRan},
+	{"weight-not-reached", "a warm-up of the term that is longer than the run",
+		"set --tigas-warmup auto, or train longer", Warning, weightNotReached},
 	{"score-not-rising", "a score that stays low with the full weight",
 		"raise the weight; if it is high already, look at the detector", Warning, scoreNotRising},
 	{"blurry-samples", "samples with much less fine detail than the data, late in the run",
-		"by family: lower the weight or the regulariser; for a VAE the term itself", Warning, blurrySamples},
+		"by family: lower the weight or the regulariser; for a VAE turn to the term itself", Warning, blurrySamples},
 	{"no-warmup", "a term with its full weight from the first step of a GAN or StyleGAN",
-		"--tigas-warmup", Warning, noWarmup},
+		"set --tigas-warmup auto", Warning, noWarmup},
 	{"slow-detector", "a detector that takes most of a step's time",
-		"--tigas-every", Warning, slowDetector},
+		"call it less often with --tigas-every", Warning, slowDetector},
 }
 
 // Rules returns all rules, in the order in which their findings of one severity come.

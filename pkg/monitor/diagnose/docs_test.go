@@ -57,6 +57,9 @@ func TestFlagsExist(t *testing.T) {
 		return append(l, others...)
 	}
 	named := regexp.MustCompile(`--([a-z][a-z0-9-]*)`)
+	// A flag of a remedy has its value after one space; after one without a value comes another flag or the end of a clause.
+	value := regexp.MustCompile(`^( --[a-z]| ([0-9.e-]+(step|kimg)?|1,0\.5|auto|wgan-gp|linear|log|recon|both|sum|` +
+		`color,translation,cutout|RUN/snapshots/FILE|DIR)([ ,;]|$)|[,;]|$)`)
 	check := func(text string, known []string) {
 		t.Helper()
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
@@ -84,16 +87,26 @@ func TestFlagsExist(t *testing.T) {
 			s.with("tigas_weight", flat(0.1)),
 			s.weighted(flat(1)).scoring(flat(0.9)), s.with("sample_score_perturbed", flat(0)), s.with("mse", bend(0.5,
 				flat(0.1), flat(1))),
+			s.with("G_grad_norm", flat(0)), s.with("D_grad_norm", flat(0)), s.with("VAE_grad_norm", flat(0)),
+			s.with("net_grad_norm", flat(0)), s.without("score"), s.with("tigas_weight", line(0, 0.02)),
+			s.with("sample_score", flat(0.96)).with("sample_detail", flat(11)).with("tigas_grad_ratio", flat(4)),
 			s.with("D", fall(1, 0.01)).with("scores_real", line(1, 9)), s.with("active_units", flat(0)).with("kl", flat(0)),
 		} {
 			for _, r := range []Run{
 				{Objective: "wgan-gp", Weight: 0.1}, {Objective: "bce", Weight: 0.1, AtStart: true, Augmented: true},
-				{Objective: "tigas-only", Weight: 1},
+				{Objective: "tigas-only", Weight: 1}, {Weight: 0.1, TotalKimg: 100, Gamma: 10},
 				{Weight: 0}, {Weight: 1, ClipGrad: 0.001, Every: 16}, {Weight: 0.001, TotalKimg: 100},
 			} {
 				r.Family = family
 				for _, f := range Check(r, sick.log()) {
 					check(f.Remedy, known)
+					for _, at := range named.FindAllStringIndex(f.Remedy, -1) {
+						require.Regexp(t, value, f.Remedy[at[1]:], f.Remedy)
+					}
+					require.Regexp(t, `^[a-z][a-z ]+`, f.Remedy)
+					if r.Objective == "tigas-only" && family == "gan" {
+						require.NotRegexp(t, "critic|gp-lambda", f.Remedy)
+					}
 					texts = append(texts, f.Rule)
 				}
 			}

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -81,12 +82,12 @@ func badGradients(v *view) (f Finding, found bool) {
 	if usual == 0 {
 		usual = v.at(net + normSuffix).median()
 	}
-	f.Remedy = "such updates are left out by themselves; should they go on: " + list(" and ", v.slower(net), v.clipper(net, usual))
-	if f.Severity > Info {
-		f.Remedy = "lower the learning rate: " + v.slower(net)
-		if clip := v.clipper(net, usual); clip != "" {
-			f.Remedy += ", and clip: " + clip
-		}
+	f.Remedy = v.lowerRate(net)
+	if clip := v.clipper(net, usual); clip != "" {
+		f.Remedy += ", and clip the gradient: " + clip
+	}
+	if f.Severity == Info {
+		f.Remedy = "such updates are left out by themselves; should they go on, " + f.Remedy
 	}
 	return f, true
 }
@@ -125,6 +126,63 @@ func times(n int, of string) string {
 }
 
 const (
+	// No gradient of a network that learns is so small, and in single ticks of a critic that is never wrong it may be 0.
+	deadNorm     = 1e-12
+	deadNetTicks = 5
+	// A network that was dead in the second tick has never lived.
+	livedTicks = 2
+)
+
+// deadNetwork looks for a network whose gradient is 0: after a step so large that every unit is off, nothing leads back.
+func deadNetwork(v *view) (Finding, bool) {
+	if v.onlyTerm() {
+		if w, ok := v.last("tigas_weight"); ok && w.v == 0 {
+			return Finding{}, false // there is nothing to learn from before the term begins
+		}
+	}
+	for _, net := range []string{"G", "VAE", "net", "D"} {
+		s := v.at(net + normSuffix)
+		i := len(s)
+		for i > 0 && math.Abs(s[i-1].v) < deadNorm {
+			i--
+		}
+		if len(s)-i < deadNetTicks {
+			continue
+		}
+		what := map[string]string{"G": "generator", "D": "critic"}[net]
+		if what == "" {
+			what = "network"
+		}
+		lr, name := v.network(net)
+		f := Finding{
+			Severity: Problem, Kimg: s[i].kimg,
+			Title: "the " + what + " is dead: it does not learn any more",
+			Evidence: fmt.Sprintf("its gradient (%s) is %s in all %s since %s", net+normSuffix, num(s[len(s)-1].v),
+				times(len(s)-i, "tick"), at(s[i].kimg)),
+		}
+		if rate := v.rate(name); rate > 0 {
+			f.Evidence += fmt.Sprintf(", with a learning rate of %s", num(rate))
+			if r := v.rates(); rate > absurd*r.high {
+				f.Evidence += fmt.Sprintf(", where %g to %g is usual", r.low, r.high)
+			}
+		}
+		if d, ok := v.last("sample_diversity"); ok && net != "D" && d.step >= s[i].step {
+			f.Evidence += fmt.Sprintf("; diversity of the samples %s at %s", num(d.v), at(d.kimg))
+		}
+		healthy := 0.0
+		if i >= livedTicks {
+			healthy = s[i-1].kimg
+		}
+		f.Remedy = "no lower rate revives it: " + back(healthy, v.slower(net))
+		if v.slower(net) == "" {
+			f.Remedy += ", with a lower " + lr
+		}
+		return f, true
+	}
+	return Finding{}, false
+}
+
+const (
 	// The term is left out in single steps without harm. One step in a hundred says that the detector has a weak place; in
 	// half of them there is no term to speak of.
 	droppedWarn    = 0.01
@@ -156,6 +214,6 @@ func termDropped(v *view) (Finding, bool) {
 		Title: "the detector gives no finite score or gradient",
 		Evidence: fmt.Sprintf("the term was left out in %s of the steps of the last %s, in %s at %s; first at %s",
 			percent(share), times(max(len(ticks), 1), "tick"), percent(last.v), at(last.kimg), at(dropped[0].kimg)),
-		Remedy: "the rest of the loss trains on; try the detector with tigas-train detector check, and --tigas-form linear",
+		Remedy: "the rest of the loss trains on; look at the detector with " + check + ", and try --tigas-form linear",
 	}, true
 }

@@ -72,7 +72,52 @@ func TestRules(t *testing.T) {
 			{"in the warm-up", "stylegan", low.toPart(0.19), nil, "", "", nil},
 			{"just after the warm-up", "stylegan", low.toPart(0.3), nil, "", "", nil},
 			{"no term", "stylegan", low, weight(0), "", "", nil},
-			{"no score", "stylegan", low.without("score"), nil, "", "", nil},
+			{"no score", "stylegan", low.without("score"), nil, "", "", []string{"term-never-ran"}},
+			{"15 kimg with the weight", "stylegan", low.toPart(0.35), nil, "", "", nil},
+			{"25 kimg with the weight", "stylegan", low.toPart(0.46), nil, "warning", "--tigas-weight 0.2", nil},
+			{"above the usual weight", "gan", low.weighted(flat(0.15)), weight(0.15), "warning", check, nil},
+			{"nothing but the term", "gan", low, only, "warning", check, nil},
+		},
+		"dead-network": {
+			{"from the beginning", "gan", gan.with("G_grad_norm", bend(0.03, flat(5), never)), nil, "problem",
+				"begin again with --g-lr 0.001", nil},
+			{"later, all samples one", "gan", gan.with("G_grad_norm", bend(0.5, flat(5), flat(1e-20))).with("sample_diversity",
+				bend(0.5, flat(50), never)).with("sample_detail", bend(0.5, flat(5), never)), nil, "problem",
+				"snapshot of kimg 48 or before: --resume RUN/snapshots/FILE --g-lr 0.001", nil},
+			{"an absurd rate", "stylegan", style.with("G_grad_norm", never).with("lr_G", flat(3)), nil, "problem",
+				"--g-lr 0.002", nil},
+			{"absurd rates", "stylegan", style.with("G_grad_norm", never).with("lr_G", flat(3)).with("lr_D", flat(3)), nil, "problem",
+				"--g-lr 0.0025", nil},
+			{"the critic", "gan", gan.with("D_grad_norm", bend(0.5, flat(5), never)), nil, "problem", "--d-lr 0.001", nil},
+			{"vae", "vae", vae.with("VAE_grad_norm", bend(0.5, flat(5), never)), nil, "problem", "--lr 0.0005", nil},
+			{"diffusion", "diffusion", diffusion.with("net_grad_norm", bend(0.5, flat(5), never)).with("lr_net", nil), nil,
+				"problem", "with a lower --lr", nil},
+			{"for three ticks", "gan", gan.with("D_grad_norm", bend(0.95, flat(5), never)), nil, "", "", nil},
+			{"revived", "gan", gan.with("D_grad_norm", bend(0.2, never, flat(5))), nil, "", "", nil},
+			{"before the term", "gan", gan.with("G_grad_norm", never).with("tigas_weight", never).without("score").toPart(0.15),
+				only, "", "", nil},
+		},
+		"term-never-ran": {
+			{"too seldom", "gan", gan.without("score"), func(r *Run) { r.Every = 6000 }, "warning", "--tigas-every 1", nil},
+			{"weight 0", "gan", gan.without("score").with("tigas_weight", never), nil, "warning", "--tigas-warmup auto", nil},
+			{"weight 0, yet", "gan", gan.without("score").with("tigas_weight", never).toPart(0.4), nil, "info",
+				"--tigas-start 0", nil},
+			{"early", "gan", gan.without("score").toPart(0.19), nil, "", "", nil},
+			{"timesteps", "diffusion", diffusion.without("score"), nil, "warning", "--tigas-max-timestep", nil},
+			{"no reason", "vae", vae.without("score"), nil, "warning", "--tigas-start 0", nil},
+			{"length not known", "vae", vae.without("score"), func(r *Run) { r.TotalKimg = 0 }, "warning", "--tigas-start 0", nil},
+			{"not finite", "vae", vae.without("score").with("tigas_dropped", flat(1)), nil, "", "", []string{"term-dropped"}},
+			{"no term", "gan", gan.without("score"), weight(0), "", "", nil},
+		},
+		"weight-not-reached": {
+			{"at the end", "gan", gan.with("tigas_weight", line(0, 0.03)), nil, "warning", "--kimg 420", nil},
+			{"early", "gan", gan.with("tigas_weight", line(0, 0.03)).toPart(0.2), nil, "warning", "--tigas-warmup auto;", nil},
+			{"nearly", "gan", gan.with("tigas_weight", line(0, 0.07)), nil, "info", "--tigas-warmup auto;", nil},
+			{"in epochs", "gan", gan.with("tigas_weight", func(part float64) float64 { return 0.009 * math.Floor(part*5) }), nil,
+				"warning", "--tigas-warmup auto;", nil},
+			{"just so", "gan", gan.with("tigas_weight", line(0, 0.0999)), nil, "", "", nil},
+			{"another weight since", "gan", gan, weight(0.2), "", "", nil},
+			{"length not known", "gan", gan.with("tigas_weight", line(0, 0.03)), func(r *Run) { r.TotalKimg = 0 }, "", "", nil},
 		},
 		"mode-collapse": {
 			{"collapsed", "gan", gan.with("sample_diversity", bend(0.6, line(40, 50), line(15, 5))), wgan, "problem",
@@ -81,6 +126,11 @@ func TestRules(t *testing.T) {
 				"--loss wgan-gp", nil},
 			{"stylegan", "stylegan", style.with("sample_diversity", bend(0.6, line(40, 50), flat(15))), nil,
 				"problem", "--pl-weight 2", nil},
+			{"one picture", "gan", gan.with("sample_diversity", flat(0.01)).toPart(0.3), nil, "problem", "begin again with", nil},
+			{"untrained", "gan", gan.with("sample_diversity", flat(0.3)).toPart(0.3), nil, "", "", nil},
+			{"few samples", "gan", gan.with("sample_diversity", flat(0.01)), func(r *Run) { r.Samples = 9 }, "", "", nil},
+			{"an absurd rate", "gan", gan.with("sample_diversity", bend(0.6, flat(50), flat(5))).with("lr_G", flat(10)).with("lr_D",
+				flat(10)), wgan, "problem", "--g-lr 0.0005", nil},
 			{"shrinking", "stylegan", style.with("sample_diversity", bend(0.6, line(40, 50), flat(27))), nil, "warning", "--aug", nil},
 			{"the first one lower", "stylegan", style.with("sample_diversity", bend(0.9, line(40, 50), flat(27))), nil, "", "", nil},
 			{"never different", "vae", vae.with("sample_diversity", flat(3)), nil, "warning", "--tigas-on recon", nil},
@@ -100,6 +150,9 @@ func TestRules(t *testing.T) {
 			{"vae", "vae", vae.with("sample_detail", line(2.9, 3.2)), nil, "info", "--beta 0.5", nil},
 			{"vae without term", "vae", vae.with("sample_detail", line(2.9, 3.2)), weight(0), "info", "--tigas-weight 0.1", nil},
 			{"early", "stylegan", style.with("sample_detail", flat(2)).toPart(0.45), nil, "", "", nil},
+			{"without critic", "gan", gan.with("sample_detail", fall(7, 2)), only, "warning", "--kimg 200", nil},
+			{"gamma", "stylegan", style.with("sample_detail", fall(7, 2)), func(r *Run) { r.Gamma = 1 }, "warning", "--gamma 0.5", nil},
+			{"few samples", "stylegan", style.with("sample_detail", fall(7, 2)), func(r *Run) { r.Samples = 4 }, "", "", nil},
 			{"on its way", "stylegan", style.with("sample_detail", line(0.5, 3.5)).toPart(0.7), nil, "", "", nil},
 			{"sharp enough", "stylegan", style.with("sample_detail", flat(5)), nil, "", "", nil},
 		},
@@ -138,6 +191,11 @@ func TestRules(t *testing.T) {
 			{"gradient", "stylegan", style.with("tigas_grad_ratio", flat(2.1)), nil, "warning", "--tigas-weight 0.01", nil},
 			{"gradient, far", "gan", gan.weighted(flat(1)).with("tigas_grad_ratio", flat(6)),
 				weight(1), "problem", "--tigas-weight 0.05", nil},
+			{"far above", "gan", gan.weighted(flat(2)).with("tigas_grad_ratio", flat(0.5)), weight(2), "warning",
+				"--tigas-weight 0.1", nil},
+			{"far above, but small", "gan", gan.weighted(flat(2)).with("tigas_grad_ratio", flat(0.1)), weight(2), "", "", nil},
+			{"very far above", "gan", gan.weighted(flat(50)).with("tigas_grad_ratio", flat(0.5)), weight(50), "problem",
+				"--tigas-weight 0.1", nil},
 			{"every 10th step", "gan", gan.with("tigas_grad_ratio", flat(6)), func(r *Run) { r.Every = 10 }, "", "", nil},
 			{"in the warm-up", "gan", gan.with("tigas_grad_ratio", flat(6)).toPart(0.19), nil, "", "", nil},
 			{"lowered since", "gan", gan.with("tigas_grad_ratio", flat(6)), weight(0.05), "", "", nil},
@@ -174,11 +232,20 @@ func TestRules(t *testing.T) {
 				line(0.1, 0.9)).with("data_score", flat(0.6)).
 				with("data_score_perturbed", flat(0.55)), nil, "problem", "--tigas-augment", nil},
 			{"the detector sees a blur", "stylegan", gap(0.2, 0.2), nil, "", "", nil},
+			{"as real, and the term rules", "stylegan", gap(0.2, 0.2).with("sample_score", line(0.1, 0.95)).with("tigas_grad_ratio",
+				flat(2)), nil, "warning", "begin again, or go back", []string{"weight-too-large"}},
+			{"as real", "stylegan", gap(0.2, 0.2).with("sample_score", line(0.1, 0.95)), nil, "", "", nil},
+			{"noise", "stylegan", gap(0.2, 0.2).with("sample_detail", flat(10)), nil, "warning", "--tigas-augment", nil},
+			{"noise, yet", "stylegan", gap(0.2, 0.2).with("sample_detail", flat(10)).toPart(0.45), nil, "", "", nil},
+			{"noise with a low score", "stylegan", style.with("sample_detail", flat(10)), nil, "", "", nil},
+			{"without critic", "gan", gap(0.2, 0.9), only, "problem", "--loss wgan-gp --tigas-weight 0.1", nil},
+			{"few samples", "stylegan", gap(0.2, 0.9), func(r *Run) { r.Samples = 15 }, "", "", nil},
 			{"robust", "stylegan", gap(0.85, 0.9), nil, "", "", nil},
 			{"no term", "stylegan", gap(0.2, 0.9), weight(0), "", "", nil},
 		},
 		"critic-won": {
 			{"won", "stylegan", won(0.005), nil, "problem", "--gamma", nil},
+			{"gamma", "stylegan", won(0.005), func(r *Run) { r.Gamma = 0.8 }, "problem", "--gamma 1.6;", nil},
 			{"winning", "gan", won(0.1), nil, "warning", "--d-lr 0.001", nil},
 			{"ahead", "gan", won(0.4), nil, "", "", nil},
 			{"wasserstein", "gan", won(0.005), wgan, "", "", nil},
@@ -190,11 +257,14 @@ func TestRules(t *testing.T) {
 			{"few units", "vae", vae.with("active_units", flat(2)).with("kl", flat(3)), nil, "", "", nil},
 		},
 		"loss-diverging": {
-			{"rising", "vae", vae.with("mse", bend(0.5, fall(0.2, 0.02), line(0.02, 0.07))), nil, "warning", "--lr 0.0005", nil},
+			{"rising", "vae", vae.with("mse", bend(0.5, fall(0.2, 0.02), line(0.02, 0.07))).with("kl", flat(20)), nil, "warning",
+				"--resume RUN/snapshots/FILE --lr 0.0005", nil},
 			{"risen", "diffusion", diffusion.with("mse", bend(0.5, fall(0.2, 0.02), flat(0.9))), nil, "problem", "--lr 0.001", nil},
 			{"the posterior did", "vae", vae.with("active_units", fall(60, 0)).with("kl", fall(10, 0.001)).with("mse",
 				bend(0.5, flat(0.05), flat(0.2))), nil, "", "",
 				[]string{"posterior-collapse"}},
+			{"traded for the divergence", "vae", vae.with("mse", bend(0.2, fall(0.2, 0.008), line(0.008, 0.018))).with("kl",
+				bend(0.2, fall(80, 60), line(60, 20))), nil, "", "", nil},
 			{"flat", "diffusion", diffusion.with("mse", flat(0.2)), nil, "", "", nil},
 		},
 	} {
@@ -229,6 +299,13 @@ func TestReturnToSnapshot(t *testing.T) {
 		for j, v := range first[i].Values {
 			if v.Name == "mse" || v.Name == "total" {
 				first[i].Values[j].Value = math.NaN()
+			}
+		}
+	}
+	for i := range again { // the run goes on with half of the rate
+		for j, v := range again[i].Values {
+			if v.Name == "lr_VAE" {
+				again[i].Values[j].Value = v.Value / 2
 			}
 		}
 	}

@@ -38,9 +38,9 @@ func criticWon(v *view) (Finding, bool) {
 		f.Severity = Problem
 	}
 	if v.Family == "stylegan" {
-		f.Remedy = "twice --gamma, or with few pictures --aug color,translation,cutout and --mirror"
+		f.Remedy = "strengthen R1: " + v.gamma(2, "twice the value") + "; with few pictures add --aug color,translation,cutout --mirror"
 	} else {
-		f.Remedy = v.slower("D") + ", or a new run with --loss wgan-gp, which has no such end"
+		f.Remedy = v.lowerRate("D") + "; or begin a new run with --loss wgan-gp, which has no such end"
 	}
 	return f, true
 }
@@ -64,12 +64,16 @@ func posteriorCollapse(v *view) (Finding, bool) {
 	if u >= deadUnits || k >= deadKL {
 		return Finding{}, false
 	}
+	warm := "20000step"
+	if v.TotalKimg > 0 {
+		warm = significant(v.TotalKimg/2, 2) + "kimg"
+	}
 	return Finding{
-		Severity: Problem, Kimg: v.kimg,
+		Severity: Problem, Kimg: units.tail(deadTicks / 2)[0].kimg,
 		Title: "the decoder ignores the latents",
 		Evidence: fmt.Sprintf("at most %s latent dimensions in use and a divergence of at most %s nats in the last %d ticks, at %s",
 			num(u), num(max(k, 0)), deadTicks/2, at(v.kimg)),
-		Remedy: "--reduction sum --beta 0.1 --free-bits 0.25, and a longer --kl-warmup",
+		Remedy: "begin again with --reduction sum --beta 0.1 --free-bits 0.25 --kl-warmup " + warm,
 	}, true
 }
 
@@ -79,6 +83,9 @@ const (
 	risen        = 5.0
 	risingTicks  = 20
 	risingWindow = 5
+	// While beta of a VAE rises, it gives up error for divergence: the demo's mse nearly doubles over a long --kl-warmup. An
+	// error that rises while the divergence stays is another matter.
+	fallenKL = 0.9
 )
 
 // lossDiverging looks for an error that is far above its best. Losses of a GAN have no direction, so it is for the others.
@@ -93,18 +100,29 @@ func lossDiverging(v *view) (Finding, bool) {
 	now, best := s.tail(risingWindow).median(), point{v: math.Inf(1)}
 	for end := len(s) - risingWindow; end >= risingWindow; end -= risingWindow {
 		if m := s[end-risingWindow : end].median(); m < best.v {
-			best = point{kimg: s[end-1].kimg, v: m}
+			best = point{step: s[end-1].step, kimg: s[end-1].kimg, v: m}
 		}
 	}
 	if !(best.v > 0) || !(now > rising*best.v) {
 		return Finding{}, false
 	}
+	kl, then := v.at("kl"), v.at("kl")
+	for len(then) > 0 && then[len(then)-1].step > best.step {
+		then = then[:len(then)-1]
+	}
+	traded := v.Family == "vae" && kl.tail(risingWindow).median() < fallenKL*then.tail(risingWindow).median()
+	if traded {
+		return Finding{}, false
+	}
+	i := len(s) - 1
+	for i > 0 && s[i-1].step > best.step && s[i-1].v > rising*best.v {
+		i--
+	}
 	f := Finding{
-		Severity: Warning, Kimg: best.kimg,
+		Severity: Warning, Kimg: s[i].kimg,
 		Title:    "the error rises",
 		Evidence: fmt.Sprintf("mse %s at %s, after %s at %s", num(now), at(v.kimg), num(best.v), at(best.kimg)),
-		Remedy: fmt.Sprintf("go back to a snapshot of %s (--resume RUN/snapshots/FILE) with %s", at(best.kimg),
-			v.slower(map[string]string{"vae": "VAE", "diffusion": "net"}[v.Family])),
+		Remedy:   back(best.kimg, v.slower("")),
 	}
 	if now > risen*best.v {
 		f.Severity = Problem

@@ -13,6 +13,10 @@ const (
 	// Above 1 the generator climbs the detector more than the critic; at 3 the critic hardly matters.
 	dominating = 1.0
 	dominates  = 3.0
+	// The ratio does not tell all: a term that has won pulls less. So far above the usual weight a smaller one is enough for
+	// the same severity, of ten times the usual weight the next lower one, of fifty times the lowest.
+	farWeight     = 10.0
+	veryFarWeight = 50.0
 	// What a weight is lowered to: a third of the rest.
 	wantShare = 0.3
 	// From this weight on there should be a warm-up: the recipe gives 0 to 0.01 to the beginning of a GAN.
@@ -42,12 +46,20 @@ func weightTooLarge(v *view) (f Finding, found bool) {
 			"%g; up to %g is usual",
 			num(ratio), recent, at(v.kimg), v.Weight, v.usualWeight())
 	}
-	if ratio <= dominating {
+	above := v.Weight / v.usualWeight()
+	far, veryFar := above > (1-1e-9)*farWeight, above > (1-1e-9)*veryFarWeight
+	if ratio <= wantShare || ratio <= dominating && !far {
 		return f, false
 	}
 	f.Title, f.Severity, f.Kimg = "the term outweighs the rest of the loss", Warning, v.kimg
-	if ratio > dominates {
+	if ratio > dominates || ratio > dominating && far || veryFar {
 		f.Severity = Problem
+	}
+	if ratio <= dominating {
+		f.Title = "the weight of the term is far above the usual one"
+	}
+	if far && !strings.Contains(f.Evidence, "is usual") {
+		f.Evidence += fmt.Sprintf("; the weight is %g, and up to %g is usual", v.Weight, v.usualWeight())
 	}
 	f.Remedy = "lower the weight: " + v.lighter(wantShare/ratio)
 	if v.AtStart && v.adversarial() {
@@ -82,14 +94,111 @@ func noWarmup(v *view) (Finding, bool) {
 		Severity: Info, Kimg: w[0].kimg,
 		Title:    "the term had its full weight from the first step",
 		Evidence: fmt.Sprintf("weight %s at %s", num(w[0].v), at(w[0].kimg)),
-		Remedy:   "next time a warm-up lets the critic learn first: --tigas-warmup auto, or 10epoch",
+		Remedy:   "next time let the critic learn first: --tigas-warmup auto",
 	}
 	if s, ok := v.last("sample_score"); ok {
 		f.Evidence += fmt.Sprintf("; samples score %s at %s", three(s.v), at(s.kimg))
 	}
 	if v.TotalKimg > 0 && !v.past(beginShare) || v.TotalKimg == 0 && len(w) <= beginTicks {
 		f.Severity = Warning
-		f.Remedy = "begin again with a warm-up, which lets the critic learn first: --tigas-warmup auto, or 10epoch"
+		f.Remedy = "begin again with a warm-up, which lets the critic learn first: --tigas-warmup auto"
+	}
+	return f, true
+}
+
+const (
+	// A term that begins in the second half of a run is hardly meant to.
+	neverShare   = 0.2
+	neverLate    = 0.5
+	neverTicks   = 5
+	neverUnknown = 20 // ticks, where the length of the run is not known
+)
+
+// termNeverRan looks for a term that was asked for and has not had one step yet.
+func termNeverRan(v *view) (Finding, bool) {
+	if v.Weight == 0 || v.byName["score"] != nil || v.byName["tigas_dropped"] != nil || !v.past(neverShare) {
+		return Finding{}, false
+	}
+	ticks, last := 0, point{}
+	for _, t := range v.tracks {
+		if n := len(t.points); t.trained && n > ticks {
+			ticks, last = n, t.points[n-1]
+		}
+	}
+	if ticks < neverTicks || v.TotalKimg == 0 && ticks < neverUnknown {
+		return Finding{}, false
+	}
+	f := Finding{
+		Severity: Warning, Kimg: v.kimg,
+		Title:    "the detector has not judged one picture",
+		Evidence: fmt.Sprintf("no score in the log until %s, with a weight of %g", at(v.kimg), v.Weight),
+	}
+	w, known := v.last("tigas_weight")
+	switch {
+	case known && w.v == 0:
+		if v.TotalKimg > 0 && !v.past(neverLate) {
+			f.Severity = Info // it may be meant
+		}
+		f.Evidence += ": that is still 0 by its start or its warm-up, of which those in epochs rise after whole ones only"
+		f.Remedy = "let the term begin sooner: --tigas-start 0 --tigas-warmup auto"
+	case int64(v.Every) > last.step:
+		f.Evidence += fmt.Sprintf(": the term is for every %dth step, and there have been %d", v.Every, last.step)
+		f.Remedy = "apply it more often: --tigas-every 1"
+	case v.Family == "diffusion":
+		f.Evidence += ", and no reason: images with little noise only are judged, and there may have been none"
+		f.Remedy = "begin again without --tigas-max-timestep; its default follows the schedule"
+	default:
+		f.Evidence += ", and no reason"
+		f.Remedy = "begin the term at once: --tigas-start 0 --tigas-warmup auto --tigas-every 1"
+	}
+	return f, true
+}
+
+const (
+	// Less than this share of its weight is a term that was not tried.
+	hardly = 0.5
+	// Before the end of the run its weight then is known from how it rises, but for what one changes meanwhile.
+	reachShare  = 0.1
+	reachTicks  = 5
+	reachMargin = 1.25
+	atEnd       = 1 - 1e-3
+)
+
+// weightNotReached looks for a warm-up that is longer than the run.
+func weightNotReached(v *view) (Finding, bool) {
+	s := v.at("tigas_weight")
+	n := len(s)
+	if v.Weight == 0 || v.TotalKimg == 0 || !v.past(reachShare) || n < reachTicks {
+		return Finding{}, false
+	}
+	now := s[n-1]
+	from := n - 1 // the last rise: a weight that stays was changed, or is what it is to be
+	for from > 0 && s[from-1].v <= s[from].v {
+		from--
+	}
+	rise := s[max(from, n/2):]
+	by, over := now.v-rise[0].v, now.kimg-rise[0].kimg
+	if now.v >= 0.95*v.Weight || !(by > 0) || !(over > 0) {
+		return Finding{}, false
+	}
+	full := now.kimg + (v.Weight-now.v)/by*over // when it would have all of its weight
+	final := min(v.Weight, now.v+by/over*max(0, v.TotalKimg-now.kimg))
+	if !finite(full) || full > 1e9 || full <= v.TotalKimg || !v.past(atEnd) && full < reachMargin*v.TotalKimg {
+		return Finding{}, false
+	}
+	f := Finding{
+		Severity: Info, Kimg: now.kimg,
+		Title: "the run ends before the term has its full weight",
+		Evidence: fmt.Sprintf("the weight is %s at %s and rises to about %s until %s, of %g", num(now.v), at(now.kimg), num(final),
+			at(v.TotalKimg), v.Weight),
+		Remedy: fmt.Sprintf("shorten the warm-up to a fifth of the run: --tigas-warmup auto; or train longer: --kimg %s",
+			significant(reachMargin*full, 2)),
+	}
+	if v.past(atEnd) {
+		f.Evidence = fmt.Sprintf("the weight was %s at the end, %s, of %g", num(now.v), at(now.kimg), v.Weight)
+	}
+	if final < hardly*v.Weight {
+		f.Severity = Warning
 	}
 	return f, true
 }
@@ -148,11 +257,11 @@ func slowDetector(v *view) (Finding, bool) {
 	k := math.Ceil(float64(v.Every) * share / max(1-share, 1e-9) * (1 - wantTime) / wantTime)
 	every := int(min(k, mostEvery))
 	if every <= v.Every {
-		f.Remedy = "a smaller detector: tigas-train detector train --width 8"
+		f.Remedy = "make a smaller detector: tigas-train detector train --real DIR --fake DIR --width 8"
 		return f, true
 	}
 	rest := 1 - share
-	f.Remedy = fmt.Sprintf("--tigas-every %d brings that to %s", every,
+	f.Remedy = fmt.Sprintf("call it less often: --tigas-every %d brings that to %s", every,
 		percent(1-rest/(rest+share*float64(v.Every)/float64(every))))
 	return f, true
 }

@@ -28,15 +28,18 @@ func three(x float64) string {
 }
 
 // flag is a number for a command line, with one digit that counts.
-func flag(x float64) string {
+func flag(x float64) string { return significant(x, 1) }
+
+// significant is a number for a command line.
+func significant(x float64, digits int) string {
 	if x <= 0 || !finite(x) {
 		return "0"
 	}
-	return strconv.FormatFloat(round(x), 'g', -1, 64)
+	return strconv.FormatFloat(round(x, digits), 'g', -1, 64)
 }
 
-func round(x float64) float64 {
-	x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'e', 0, 64), 64)
+func round(x float64, digits int) float64 {
+	x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'e', digits-1, 64), 64)
 	return x
 }
 
@@ -81,30 +84,139 @@ func (v *view) usualWeight() float64 {
 	return 0.1
 }
 
-// lighter is the flag for a share of the weight, "" without a term.
+// lighter is the flag for a share of the weight, "" without a term. From above the usual range it leads into it at once:
+// half of 50 is no better than 50, and every finding is to name the same way.
 func (v *view) lighter(share float64) string {
 	if v.Weight == 0 {
 		return ""
 	}
-	return "--tigas-weight " + flag(v.Weight*share)
+	w := v.Weight * share
+	if v.Weight > v.usualWeight() {
+		w = min(w, v.usualWeight())
+	}
+	return "--tigas-weight " + flag(w)
 }
 
-// slower is the flag for half of the learning rate of a network, and a quarter when the run has gone back with half of it
-// already. The log of StyleGAN has the rate of one update, which is a little lower than the flag's.
-func (v *view) slower(net string) string {
-	name := "--lr"
-	if v.Family == "gan" || v.Family == "stylegan" {
-		if name = "--g-lr"; strings.HasPrefix(net, "D") {
-			name, net = "--d-lr", "D"
-		} else {
-			net = "G"
+// halfWeight is [view.lighter] for half of it, "" where the term is the whole loss: its weight changes nothing then.
+func (v *view) halfWeight() string {
+	if v.onlyTerm() {
+		return ""
+	}
+	return v.lighter(0.5)
+}
+
+// onlyTerm tells whether the term is the whole loss.
+func (v *view) onlyTerm() bool { return v.Family == "gan" && v.Objective == "tigas-only" }
+
+// withCritic is what helps a run that has nothing but the term.
+const withCritic = "begin a new run with --loss wgan-gp --tigas-weight 0.1"
+
+// back is a command's flags for a run from a moment when all was well, or from its beginning where there was none.
+func back(to float64, flags ...string) string {
+	with := list(" ", flags...)
+	switch {
+	case to > 0:
+		return "go back to a snapshot of " + at(to) + " or before: " + list(" ", "--resume RUN/snapshots/FILE", with)
+	case with == "":
+		return "begin again"
+	}
+	return "begin again with " + with
+}
+
+// check is the command that shows what a detector is worth.
+const check = "tigas-train detector check MODEL --real DIR --fake DIR"
+
+// rates are the learning rates of a family: the lowest and the highest of the defaults, for which they were tuned, and the one
+// to take when nothing else is known. Ten times the highest is no choice but a slip.
+type rates struct{ low, high, usual float64 }
+
+const absurd = 10
+
+func (v *view) rates() rates {
+	switch v.Family {
+	case "gan":
+		if v.Objective == "wgan-gp" {
+			return rates{1e-4, 2e-3, 5e-4}
 		}
+		return rates{5e-5, 2e-3, 2e-4}
+	case "stylegan":
+		return rates{2e-3, 1e-2, 2.5e-3}
+	case "vae":
+		return rates{1e-4, 1e-3, 1e-3}
 	}
-	rate := v.at("lr_" + net).highest()
-	if !finite(rate) || rate <= 0 {
-		return "half of " + name
+	return rates{1e-4, 2e-3, 1e-4}
+}
+
+// network is the flag of the learning rate of a network, and the network's name in the log.
+func (v *view) network(net string) (flag, name string) {
+	switch {
+	case v.Family == "vae":
+		return "--lr", "VAE"
+	case v.Family == "diffusion":
+		return "--lr", "net"
+	case v.Family != "gan" && v.Family != "stylegan":
+		return "--lr", net
+	case strings.HasPrefix(net, "D"):
+		return "--d-lr", "D"
 	}
-	return name + " " + flag(math.Ldexp(rate, -1-min(len(v.rewinds), 3)))
+	return "--g-lr", "G"
+}
+
+// slower is the flag for half of the learning rate of a network as it is now, or for the usual one where it is absurd; "" when
+// the log has none.
+func (v *view) slower(net string) string {
+	name, net := v.network(net)
+	rate := v.rate(net)
+	if rate <= 0 {
+		return ""
+	}
+	r := v.rates()
+	if rate <= absurd*r.high {
+		return name + " " + flag(rate/2)
+	}
+	other := v.rate(map[string]string{"G": "D", "D": "G"}[net])
+	if other < r.low || other > r.high { // the defaults of both are the same
+		other = r.usual
+	}
+	return name + " " + significant(other, 2)
+}
+
+// lowerRate is [view.slower] as a sentence.
+func (v *view) lowerRate(net string) string {
+	if s := v.slower(net); s != "" {
+		return "lower the learning rate: " + s
+	}
+	name, _ := v.network(net)
+	return "lower the learning rate, which is " + name
+}
+
+const (
+	// A rate that falls so much faster from one tick to the next than it did before was lowered, by a person or after a
+	// divergence: no decay does that, but for the last ticks, where little is left of it.
+	lowered  = 0.7
+	leftOver = 0.05
+)
+
+// rate is the learning rate that a network's flag has now, 0: not known. Of a rate with a schedule that is the highest one,
+// times what it was lowered by. The log of StyleGAN has the rate of one update, which is a little lower than the flag's.
+func (v *view) rate(net string) float64 {
+	s := v.at("lr_" + net)
+	if n := len(s); n > 0 && (v.Family == "gan" || v.Family == "stylegan") {
+		return max(0, s[n-1].v) // without a schedule
+	}
+	rate, before := 0.0, 1.0
+	for i, p := range s {
+		if i > 0 && s[i-1].v > 0 && p.v > 0 {
+			by := p.v / s[i-1].v
+			if by < lowered*before && p.v > leftOver*rate {
+				rate *= by / before
+			} else {
+				before = min(1, by)
+			}
+		}
+		rate = max(rate, p.v)
+	}
+	return rate
 }
 
 // clipper is the flag that limits the norm of a network's gradient to twice of what is usual, "" where that does not exist
