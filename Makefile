@@ -4,11 +4,12 @@ GO      ?= $(or $(shell command -v go),/usr/local/go/bin/go)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 BIN     := bin/tigas-train
 STATIC  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOTORCH := ./pkg/gotorch/... ./examples/gotorch-dcgan/...
 
 # Tests of several packages run at once: threads that spin while they wait take the cores that the others need.
-test check: export OMP_WAIT_POLICY = PASSIVE
+test check gotorch: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help libtorch build demo test check lint bench fuzz detector clean
+.PHONY: help libtorch build demo test gotorch check lint bench fuzz detector clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,15 +27,24 @@ test: libtorch ## vet and unit tests
 	@scripts/libtorch_test.sh
 	$(GO) vet -tags invariants ./...
 	$(GO) test -tags invariants ./...
+	@$(MAKE) --no-print-directory gotorch
+
+# Where gotorch cannot be had or compiled, the script says so with exit code 3, and its tests are left out.
+gotorch: libtorch ## compile gotorch's C++, and test what shares tensors with it
+	@rc=0; scripts/gotorch.sh || rc=$$?; \
+	if [ $$rc = 3 ]; then echo 'the tests of gotorch are left out'; exit 0; fi; \
+	[ $$rc = 0 ] || exit $$rc; \
+	set -x; $(GO) vet -tags "invariants gotorch" $(GOTORCH) && $(GO) test -tags "invariants gotorch" $(GOTORCH)
 
 check: test lint ## everything: race detector and long tests too
 	$(GO) test -race -tags invariants -timeout 40m ./cgo/... ./pkg/data/... ./pkg/monitor/... ./pkg/tigas/... ./pkg/trainers/...
 	$(GO) test -tags "invariants slow" -timeout 40m ./...
 
 lint: libtorch ## gofmt, vet, staticcheck
-	@files=$$(gofmt -l cmd cgo pkg); if [ -n "$$files" ]; then echo "gofmt: $$files"; exit 1; fi
+	@files=$$(gofmt -l cmd cgo pkg examples); if [ -n "$$files" ]; then echo "gofmt: $$files"; exit 1; fi
 	$(GO) vet -tags invariants ./...
 	$(GO) run $(STATIC) -tags invariants ./...
+	$(GO) run $(STATIC) -tags "invariants gotorch" $(GOTORCH)
 
 bench: build ## ratios against a Python script on the same libtorch
 	bench/run.sh

@@ -68,6 +68,9 @@ int ct_tensor_to_bytes(ct_handle h, void *dst, int64_t nbytes, char **msg);
 int ct_tensor_set_requires_grad(ct_handle h, int on, char **msg);
 int ct_tensor_grad(ct_handle h, ct_handle *out, char **msg); /* 0 when there is none */
 int ct_tensor_set_grad(const ct_handle *h, const ct_handle *grad, int n, char **msg);
+/* at::Tensor objects of other libraries in this process. from borrows the object; to makes one for C++'s delete. */
+int ct_tensor_from_aten(const void *object, ct_handle *out, char **msg); /* 0 when it is undefined */
+int ct_tensor_to_aten(ct_handle h, void **object, char **msg);
 int64_t ct_live_tensors(void);
 int64_t ct_live_bytes(void);
 

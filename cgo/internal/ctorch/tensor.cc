@@ -104,3 +104,9 @@ int ct_tensor_set_grad(const ct_handle *h, const ct_handle *grad, int n, char **
     for (int i = 0; i < n; i++) ct::borrow(h[i]).mutable_grad() = ct::borrow(grad ? grad[i] : 0);
   });
 }
+
+int ct_tensor_from_aten(const void *object, ct_handle *out, char **msg) {
+  CT_GUARD({ *out = ct::wrap(*static_cast<const at::Tensor *>(object)); });
+}
+
+int ct_tensor_to_aten(ct_handle h, void **object, char **msg) { CT_GUARD({ *object = new at::Tensor(ct::borrow(h)); }); }

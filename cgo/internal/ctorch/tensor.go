@@ -83,6 +83,23 @@ func SetGrad(h, grads []Handle) error {
 	return failed(C.ct_tensor_set_grad(handles(h), g, C.int(len(h)), &msg), msg)
 }
 
+// FromATen returns a handle of the tensor that the C++ object at::Tensor refers to; 0 if it is undefined. The object is
+// only read.
+func FromATen(object unsafe.Pointer) (Handle, error) {
+	var out C.ct_handle
+	var msg *C.char
+	rc := C.ct_tensor_from_aten(object, &out, &msg)
+	return Handle(out), failed(rc, msg)
+}
+
+// ToATen returns a new C++ object at::Tensor, for C++'s delete, that refers to the tensor.
+func ToATen(h Handle) (unsafe.Pointer, error) {
+	var out unsafe.Pointer
+	var msg *C.char
+	rc := C.ct_tensor_to_aten(C.ct_handle(h), &out, &msg)
+	return out, failed(rc, msg)
+}
+
 // LiveTensors counts the handles that exist.
 func LiveTensors() int64 { return int64(C.ct_live_tensors()) }
 

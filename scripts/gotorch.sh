@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Compiles the C++ part of github.com/wangkuiyi/gotorch, which pkg/gotorch shares tensors with, against the libtorch that is
+# in use here. gotorch expects it ready-made in its own folder, which Go's module cache keeps read-only.
+#
+# In a checkout the flags are those that scripts/libtorch.sh wrote; the library goes to build/gotorch, and
+# pkg/gotorch/cgotorch_local.go, which git ignores, tells Go where it is: after that
+#
+#   go test -tags gotorch ./pkg/gotorch
+#
+# works without any variable. Another module gives the flags in CGO_CXXFLAGS and CGO_LDFLAGS, as docs/install.md says, and
+# a folder with --out; --ldflags prints what CGO_LDFLAGS has to hold then.
+#
+# The library is kept: a second call does nothing as long as libtorch, gotorch and the compiler are the same.
+#
+# Exit codes: 0 there it is; 1 no libtorch, or no compiler; 2 wrong option; 3 gotorch cannot be had, or does not compile
+# against this libtorch, and one line says why: everything else works without it.
+set -euo pipefail
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+module=github.com/wangkuiyi/gotorch
+
+usage() {
+  cat <<'EOF'
+usage: scripts/gotorch.sh [--out FOLDER] [--ldflags]
+
+  --out      where libcgotorch.so goes: build/gotorch of the checkout; with it, nothing is written into the checkout
+  --ldflags  print the whole CGO_LDFLAGS for programs that use gotorch
+EOF
+}
+say() { echo "gotorch.sh: $*" >&2; }
+die() { say "error: $1"; exit "${2:-1}"; }
+
+out='' ldflags=false
+while [ $# -gt 0 ]; do
+  case $1 in
+    --out) [ -n "${2:-}" ] || { usage >&2; exit 2; }; out=$2; shift 2 ;;
+    --ldflags) ldflags=true; shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+
+# The flags, one an element: paths may hold spaces.
+local_go=$repo/cgo/internal/ctorch/libtorch_local.go
+cxxflags=() libs=() libtorch='libtorch of $CGO_CXXFLAGS'
+split() { [ -z "$2" ] || mapfile -t "$1" <<<"$(xargs -n 1 printf '%s\n' <<<"$2")"; }
+if [ -f "$local_go" ]; then
+  split cxxflags "$(sed -n 's|^// #cgo CXXFLAGS: ||p' "$local_go")"
+  split libs "$(sed -n 's|^// #cgo LDFLAGS: ||p' "$local_go")"
+  libtorch=$(sed -n 's|^// \(libtorch [0-9.]*\).*|\1|p' "$local_go")
+elif [ -n "${CGO_CXXFLAGS:-}" ]; then
+  split cxxflags "$CGO_CXXFLAGS"
+  split libs "${CGO_LDFLAGS:-}"
+else
+  die "no libtorch: run scripts/libtorch.sh, or set CGO_CXXFLAGS as docs/install.md says"
+fi
+
+in_checkout=false
+if [ -z "$out" ]; then
+  [ -w "$repo" ] && [ -f "$local_go" ] || die 'outside of a checkout, --out names the folder for the library' 2
+  in_checkout=true out=$repo/build/gotorch
+fi
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+
+# gotorch as the module chose it that this is called in, if that uses it; else as this one does.
+go=$(command -v go || echo /usr/local/go/bin/go)
+source_of() { (cd "$1" && "$go" list -m -f '{{.Dir}}' $module) 2>/dev/null; }
+# -mod=mod would write go.mod; the module's own folder may be empty when it was never downloaded.
+src=''
+for dir in "$PWD" "$repo"; do
+  src=$(source_of "$dir" || true)
+  if [ -z "$src" ]; then (cd "$dir" && "$go" mod download $module) >/dev/null 2>&1 && src=$(source_of "$dir" || true); fi
+  [ -z "$src" ] || break
+done
+[ -n "$src" ] || die "$module cannot be downloaded: $(cd "$repo" && "$go" mod download $module 2>&1 | tail -n 1)" 3
+
+cxx=${CXX:-g++}
+$cxx -std=c++20 -x c++ -fsyntax-only - <<<'int main(){}' 2>/dev/null ||
+  die "need a C++ compiler with C++20, g++ 10 or clang 12 (on Debian: apt-get install g++); \$CXX names another"
+
+# What the library depends on. libtorch's headers are not looked at, but the name of its version is.
+key="$libtorch
+$src
+$($cxx --version | head -n 1)
+${cxxflags[*]-} ${libs[*]-}
+$(sha256sum <"${BASH_SOURCE[0]}")"
+lib=$out/libcgotorch.so stamp=$out/stamp
+refused() { die "gotorch does not compile against $libtorch: $1 (all of it: $out/log)" 3; }
+
+if [ -f "$stamp" ] && [ "$(sed '1d' "$stamp")" = "$key" ]; then
+  first=$(head -n 1 "$stamp")
+  [ "$first" = built ] || refused "$first"
+else
+  rm -f "$stamp" "$lib"
+fi
+if [ ! -f "$lib" ]; then
+  say "compiling gotorch's C++ against $libtorch: half a minute"
+  # All files as one: they spend nine tenths of their time on the same header.
+  (cd "$src" && printf '#include "%s"\n' cgotorch/*.cc) >"$out/all.cc"
+  if ! nice "$cxx" -std=c++20 -O1 -fPIC -w -shared -I "$src" "${cxxflags[@]}" "$out/all.cc" -o "$lib.$$" \
+    -Wl,--no-undefined ${libs[@]+"${libs[@]}"} -ltorch -ltorch_cpu -lc10 >"$out/log" 2>&1; then
+    rm -f "$lib.$$"
+    reason=$(grep -m1 -E '[0-9]: error: |undefined reference' "$out/log" || true)
+    [ -n "$reason" ] || die "the compiler failed: $(tail -n 1 "$out/log")" # a file is missing, or memory
+    printf '%s\n' "$reason" "$key" >"$stamp" # so that the next call need not try
+    refused "$reason"
+  fi
+  mv "$lib.$$" "$lib"
+  printf '%s\n' built "$key" >"$stamp"
+fi
+
+if $in_checkout; then
+  text="// Code generated by scripts/gotorch.sh; DO NOT EDIT.
+
+//go:build gotorch
+
+package gotorch
+
+// #cgo LDFLAGS: \"-L$out\" \"-Wl,-rpath,$out\"
+import \"C\"
+"
+  file=$repo/pkg/gotorch/cgotorch_local.go
+  if [ ! -f "$file" ] || [ "$(cat "$file")" != "$(printf '%s' "$text")" ]; then
+    printf '%s' "$text" >"$file.$$"
+    mv "$file.$$" "$file"
+  fi
+fi
+if $ldflags; then
+  flags='-O2 -g'
+  for f in ${libs[@]+"${libs[@]}"} "-L$out" "-Wl,-rpath,$out"; do
+    case $f in *' '*) flags="$flags \"$f\"" ;; *) flags="$flags $f" ;; esac
+  done
+  echo "$flags"
+else
+  echo "gotorch ${src##*@}, $libtorch: $lib"
+fi
