@@ -72,7 +72,7 @@ func (c Card) Text() string {
 func ParseCard(text string) (Card, error) {
 	var c Card
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return Card{}, fmt.Errorf("network: card: %w", err)
+		return Card{}, fmt.Errorf("network: card: %.200s", err.Error()) // it quotes numbers of any length
 	}
 	if !strings.HasPrefix(c.Format, "tigas-train detector ") {
 		return Card{}, fmt.Errorf("network: card: got the format %.40q vs %q", c.Format, CardFormat)
