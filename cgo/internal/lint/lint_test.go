@@ -50,6 +50,9 @@ func TestForbiddenCalls(t *testing.T) {
 		re := regexp.MustCompile(pattern)
 		comment := regexp.MustCompile(`(?m)^\s*//.*$`)
 		each(t, ".go", []string{"cgo", "pkg"}, func(path, text string) {
+			if path == filepath.FromSlash("pkg/gotorch/step.go") && strings.HasPrefix(pattern, `runtime\.GC`) {
+				return // that of gotorch does
+			}
 			require.NotRegexp(t, re, comment.ReplaceAllString(text, ""), "%s: %s", path, why)
 		})
 	}
@@ -57,7 +60,8 @@ func TestForbiddenCalls(t *testing.T) {
 
 func TestOnlyOnePackageImportsC(t *testing.T) {
 	each(t, ".go", []string{"cgo", "pkg", "cmd", "bench"}, func(path, text string) {
-		if !strings.HasPrefix(filepath.ToSlash(path), "cgo/internal/ctorch/") {
+		// What scripts/gotorch.sh writes says where a library is, and no more.
+		if path := filepath.ToSlash(path); !strings.HasPrefix(path, "cgo/internal/ctorch/") && path != "pkg/gotorch/cgotorch_local.go" {
 			require.NotContains(t, text, "import \"C\"", path)
 		}
 	})
@@ -82,7 +86,7 @@ func TestLayers(t *testing.T) {
 	layers := [][]string{
 		{"cgo/internal", "cgo/torch", "cgo/jit", "cgo/safetensors", "cgo/atomicfile"},
 		{"pkg/nn", "pkg/optim", "pkg/sched", "pkg/data", "pkg/monitor", "pkg/metric", "pkg/roc"},
-		{"pkg/models", "pkg/tigas", "pkg/checkpoint"},
+		{"pkg/models", "pkg/tigas", "pkg/checkpoint", "pkg/gotorch"},
 		{"pkg/trainers"},
 		{"cmd"},
 	}
