@@ -1,4 +1,5 @@
-// Package atomicfile puts files in place in one step: a reader sees the old file or the new one, never a part of either.
+// Package atomicfile puts files in place in one step: a reader sees the old file or the new one, never a part of either. And
+// it opens files without waiting for what is none.
 package atomicfile
 
 import (

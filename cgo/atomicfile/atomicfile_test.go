@@ -81,3 +81,19 @@ func TestWhatIsNoFileIsNotReplaced(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.EqualError(t, err, "open: no such file or directory")
 }
+
+func TestOpenRegular(t *testing.T) {
+	dir := t.TempDir()
+	file, pipe := filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o644))
+	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
+	f, err := OpenRegular(file)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	for _, path := range []string{pipe, dir} {
+		_, err = OpenRegular(path)
+		require.EqualError(t, err, path+" is not a regular file")
+	}
+	_, err = OpenRegular(filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+}

@@ -124,19 +124,22 @@ func (p *progression) strip(view report.Run) error {
 	return coded(exitOutput, monitor.WritePNG(p.out, img))
 }
 
-func unreadable(view report.Run, pic report.Picture, err error) error {
-	return fmt.Errorf("%s: the picture %s of %g kimg: %w", view.Dir, pic.Kind, pic.Kimg, err)
+// read decodes a picture of a run; text is the file.
+func read(view report.Run, pic report.Picture) (text []byte, img image.Image, err error) {
+	if text, err = pic.Read(); err != nil {
+		return nil, nil, err // which names it
+	}
+	if img, err = data.Decode(text); err != nil {
+		err = fmt.Errorf("%s: the picture %s of %g kimg: %w", view.Dir, pic.Kind, pic.Kimg, err)
+	}
+	return text, img, err
 }
 
 // row is the first pictures of a grid.
 func (p *progression) row(view report.Run, pic report.Picture) (row monitor.StripRow, err error) {
-	text, err := pic.Read()
+	text, img, err := read(view, pic)
 	if err != nil {
 		return row, err
-	}
-	img, err := data.Decode(text)
-	if err != nil {
-		return row, unreadable(view, pic, err)
 	}
 	grid := monitor.ReadGrid(text, img)
 	if grid == nil {
@@ -165,13 +168,9 @@ func (p *progression) animation(view report.Run) error {
 		return err
 	}
 	for _, pic := range pictures {
-		text, err := pic.Read()
+		_, img, err := read(view, pic)
 		if err != nil {
 			return coded(exitData, err)
-		}
-		var img image.Image
-		if img, err = data.Decode(text); err != nil {
-			return coded(exitData, unreadable(view, pic, err))
 		}
 		title := fmt.Sprintf("%.5g kimg", pic.Kimg)
 		if score := valueAt(view, pic.Kimg, "sample_score"); !math.IsNaN(score) {
@@ -190,10 +189,8 @@ func valueAt(view report.Run, kimg float64, name string) float64 {
 		if math.Abs(e.Kimg-kimg) > 1e-6*math.Max(1, kimg) {
 			continue
 		}
-		for _, v := range e.Values {
-			if v.Name == name {
-				return v.Value
-			}
+		if v, ok := e.Value(name); ok {
+			return v
 		}
 	}
 	return math.NaN()

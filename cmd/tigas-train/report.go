@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 
@@ -58,30 +57,8 @@ func runsArg(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// viewRuns reads all runs that a command line names. One that cannot be read costs the others nothing; if that is all there is,
-// it is an error.
-func viewRuns(args []string, console *monitor.Console) (runs []report.Run, err error) {
-	dirs, err := expandRuns(args)
-	if err != nil {
-		return nil, err
-	}
-	var first error
-	readable := 0
-	for _, dir := range dirs {
-		v, err := viewRun(dir, nil)
-		if err != nil {
-			first = cmp.Or(first, err)
-			if v = unreadableRun(dir, err); len(dirs) > 1 {
-				console.Warn("%s: %s", dir, v.Err)
-			}
-		} else {
-			readable++
-			v.Running = holds(dir)
-		}
-		runs = append(runs, v)
-	}
-	if readable == 0 {
-		return nil, first
-	}
-	return runs, nil
+// viewRuns reads all runs that a command line names, once.
+func viewRuns(args []string, console *monitor.Console) ([]report.Run, error) {
+	once := viewCache{console: console}
+	return once.runs(args)
 }

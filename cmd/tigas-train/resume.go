@@ -373,6 +373,5 @@ func (k *keepFlags) complete(kimg float64) bool {
 		return false
 	}
 	last := entries[len(entries)-1]
-	// The line of the samples is written when their pictures are there.
-	return last.Step == k.from.Step && slices.ContainsFunc(last.Values, func(v monitor.Value) bool { return v.Name == "sample_diversity" })
+	return last.Step == k.from.Step && drawn(last)
 }

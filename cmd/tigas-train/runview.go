@@ -80,10 +80,10 @@ func viewRun(dir string, log *monitor.LogTail) (report.Run, error) {
 	if err != nil {
 		return report.Run{}, coded(exitSnapshot, err)
 	}
-	drawn := drawnAt(entries)
+	moments := drawnAt(entries)
 	for _, p := range pictures {
 		// Those of a future that the run has gone back from are not its own. Earlier versions did not log their pictures.
-		if own := drawn[int64(math.Round(p.Kimg*1000))]; own || len(drawn) == 0 && p.Kimg <= at+1e-3 || p.Kind == "reals" {
+		if own := moments[int64(math.Round(p.Kimg*1000))]; own || len(moments) == 0 && p.Kimg <= at+1e-3 || p.Kind == "reals" {
 			v.Pictures = append(v.Pictures, report.Picture{Kind: p.Kind, Kimg: p.Kimg, Read: p.Read})
 		}
 	}
@@ -108,11 +108,17 @@ func holds(dir string) *bool {
 	return nil
 }
 
+// drawn tells whether samples were drawn at a moment: the line of their measures is written when their pictures are there.
+func drawn(e monitor.LogEntry) bool {
+	_, ok := e.Value("sample_diversity")
+	return ok
+}
+
 // drawnAt are the moments, in images, that the log has measures of samples of.
 func drawnAt(entries []monitor.LogEntry) map[int64]bool {
 	at := map[int64]bool{}
 	for _, e := range entries {
-		if slices.ContainsFunc(e.Values, func(v monitor.Value) bool { return v.Name == "sample_diversity" }) {
+		if drawn(e) {
 			at[int64(math.Round(e.Kimg*1000))] = true
 		}
 	}

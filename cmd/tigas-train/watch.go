@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,13 +102,14 @@ type cachedView struct {
 	err   string // why it cannot be read, which was said
 }
 
-// runs are those of a command line. It is an error if none of them can be read.
+// runs are those of a command line. One that cannot be read costs the others nothing; if that is all there is, it is an error.
 func (c *viewCache) runs(args []string) (runs []report.Run, err error) {
 	dirs, err := expandRuns(args)
 	if err != nil {
 		return nil, err
 	}
 	next, readable := map[string]cachedView{}, 0
+	warn := c.views != nil || len(dirs) > 1 // else the error says it
 	for _, dir := range dirs {
 		v := c.views[dir]
 		if stamp := runStamp(dir); stamp == "" || stamp != v.stamp || v.err != "" {
@@ -117,13 +119,13 @@ func (c *viewCache) runs(args []string) (runs []report.Run, err error) {
 			}
 			view, e := viewRun(dir, v.log)
 			if e != nil {
-				if text := oneLine(e); text != v.err {
-					c.console.Warn("%s: %s", dir, text)
-					v.err = text
+				bad := unreadableRun(dir, e)
+				if warn && bad.Err != v.err {
+					c.console.Warn("%s: %s", dir, bad.Err)
 				}
-				err = e
+				err, v.err = cmp.Or(err, e), bad.Err
 				next[dir] = v
-				runs = append(runs, unreadableRun(dir, e))
+				runs = append(runs, bad)
 				continue
 			}
 			v.stamp, v.view, v.err = stamp, view, ""

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 )
 
 // open opens a file of the run for reading.
@@ -13,14 +15,7 @@ func (r *Run) open(path string) (*os.File, error) {
 	if err := r.Inside(path); err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	f, err := os.Open(path)
+	f, err := atomicfile.OpenRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}

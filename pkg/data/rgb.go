@@ -45,9 +45,6 @@ func (p *RGB) Opaque() bool { return true }
 
 func (p *RGB) row(y int) []byte { return p.Pix[3*p.W*y : 3*p.W*(y+1)] }
 
-// ReadFile reads a picture file whole. What is no regular file or larger than any picture is refused.
-func ReadFile(path string) ([]byte, error) { return readFile(path) }
-
 // ReadRGB is [DecodeRGB] of a file. The error names it.
 func ReadRGB(path string) (*RGB, error) {
 	file, err := readFile(path)

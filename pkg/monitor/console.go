@@ -176,14 +176,6 @@ func (t Tick) live(width int) string {
 	return line
 }
 
-// rank is the place of a name among the quantities; those that are not known come last.
-func rank(name string) int {
-	if i := slices.IndexFunc(quantities, func(q Quantity) bool { return q.Name == name }); i >= 0 {
-		return i
-	}
-	return len(quantities)
-}
-
 // text is the value behind its name and a space.
 func (v Value) text() string {
 	if a := math.Abs(v.Value); a >= 1e6 || a > 0 && a < 1e-3 {

@@ -1,6 +1,9 @@
 package monitor
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Panel is a group of values that are read against each other: a chart of the report.
 type Panel string
@@ -79,10 +82,8 @@ var quantities = []Quantity{
 
 // QuantityOf says what a name of the log means. A name that it does not know is its own title.
 func QuantityOf(name string) Quantity {
-	for _, q := range quantities {
-		if q.Name == name {
-			return q
-		}
+	if i := rank(name); i < len(quantities) {
+		return quantities[i]
 	}
 	if net, ok := strings.CutPrefix(name, "lr_"); ok {
 		return Quantity{name, "LR/" + net, "learning rate of " + net, PanelRate}
@@ -101,4 +102,12 @@ func QuantityOf(name string) Quantity {
 		return Quantity{name, tag, "seconds of a step: " + PhaseTitle(phase), PanelTime}
 	}
 	return Quantity{name, "Other/" + name, name, PanelOther}
+}
+
+// rank is the place of a name among the quantities; those that are not known come last.
+func rank(name string) int {
+	if i := slices.IndexFunc(quantities, func(q Quantity) bool { return q.Name == name }); i >= 0 {
+		return i
+	}
+	return len(quantities)
 }

@@ -9,11 +9,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 )
 
 // LogEntry is what a log says of one step: a line, or two, if samples were measured at the end of a tick.
@@ -27,22 +28,6 @@ type LogEntry struct {
 // A last line without a newline is left out, because the run that writes it may not be done with it, or was killed
 // meanwhile. Any other line that is no valid entry is an error.
 func ReadLog(path string) ([]LogEntry, error) { return NewLogTail(path).Read() }
-
-// openForReading opens a log.
-func openForReading(path string) (*os.File, error) {
-	info, err := os.Stat(path) // first: opening a pipe waits for somebody who writes to it
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("monitor: %w", err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("monitor: %w", err)
-	}
-	return f, nil
-}
 
 // maxLine is far above any line of a log, and the most of one that is in memory.
 const maxLine = 1 << 20
@@ -116,10 +101,10 @@ func NewLogTail(path string) *LogTail { return &LogTail{path: path} }
 // Read returns what [ReadLog] does. The entries are the caller's until the next call, but for their order: a copy of the slice
 // may be changed.
 func (t *LogTail) Read() ([]LogEntry, error) {
-	f, err := openForReading(t.path)
+	f, err := atomicfile.OpenRegular(t.path)
 	if err != nil {
 		t.l = logReader{}
-		return nil, err
+		return nil, fmt.Errorf("monitor: %w", err)
 	}
 	defer f.Close()
 	// What was read so far must be there still: a run that goes on from a snapshot has its log cut and written anew.

@@ -6,7 +6,6 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"math"
 	"slices"
 
 	"golang.org/x/image/font"
@@ -25,7 +24,7 @@ func GridWithScores(pix []byte, n, h, w, columns int, scores []float64, sorted b
 			len(pix), len(scores), n, h, w)
 	}
 	if columns <= 0 {
-		columns = int(math.Ceil(math.Sqrt(float64(n))))
+		columns = Columns(n)
 	}
 	columns = min(columns, n)
 	rows := (n + columns - 1) / columns

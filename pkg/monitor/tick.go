@@ -24,6 +24,16 @@ type Tick struct {
 	Values  []Value       // means over the tick: loss terms, scores, norms, learning rates
 }
 
+// Value is the value with a name, if there is one.
+func (t Tick) Value(name string) (v float64, ok bool) {
+	for _, x := range t.Values {
+		if x.Name == name {
+			return x.Value, true
+		}
+	}
+	return 0, false
+}
+
 // Duration formats as 28s, 6m 05s, 1h 19m 08s or 7d 08h 07m; a negative one, which is not known, as ?.
 func Duration(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)

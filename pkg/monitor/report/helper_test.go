@@ -2,20 +2,15 @@ package report
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/tigas-train/tigas-train/pkg/monitor"
@@ -149,67 +144,4 @@ func drawn(i, seed int) func() ([]byte, error) {
 		err := png.Encode(&b, img)
 		return b.Bytes(), err
 	}
-}
-
-// folderRun reads a run folder as far as the page needs it.
-func folderRun(t testing.TB, dir string) Run {
-	t.Helper()
-	entries, err := monitor.ReadLog(filepath.Join(dir, "log.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := entries[len(entries)-1]
-	run := Run{Name: filepath.Base(dir), Dir: dir, Entries: entries, Complete: true, Total: last.Kimg, Updated: last.Time}
-	var config map[string]any
-	file, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err == nil {
-		err = json.Unmarshal(file, &config)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	run.Family, _ = config["command"].(string)
-	run.Command = "tigas-train " + run.Family + " --out " + dir
-	var walk func(prefix string, v any)
-	walk = func(prefix string, v any) {
-		if m, ok := v.(map[string]any); ok {
-			for _, k := range sortedKeys(m) {
-				walk(prefix+"."+k, m[k])
-			}
-			return
-		}
-		s := Setting{Name: prefix[1:], Value: fmt.Sprint(v), Origin: "default"}
-		if m, _ := regexp.MatchString(`weight|kimg|data\.data|batch`, s.Name); m {
-			s.Origin = "flag"
-		}
-		run.Settings = append(run.Settings, s)
-	}
-	for _, part := range []string{run.Family, "run", "data", "tigas"} {
-		walk("."+part, config[part])
-	}
-	for _, k := range sortedKeys(config["system"].(map[string]any)) {
-		run.Facts = append(run.Facts, Setting{Name: k, Value: fmt.Sprint(config["system"].(map[string]any)[k])})
-	}
-	names, _ := filepath.Glob(filepath.Join(dir, "samples", "*.png"))
-	form := regexp.MustCompile(`^([a-z]+)([0-9.]*)\.png$`)
-	for _, name := range names {
-		if m := form.FindStringSubmatch(filepath.Base(name)); m != nil {
-			kimg, _ := strconv.ParseFloat(m[2], 64)
-			run.Pictures = append(run.Pictures, Picture{m[1], kimg, func() ([]byte, error) { return os.ReadFile(name) }})
-		}
-	}
-	return run
-}
-
-func sortedKeys(m map[string]any) []string {
-	var l []string
-	for k := range m {
-		l = append(l, k)
-	}
-	for i := range l {
-		for j := i; j > 0 && l[j] < l[j-1]; j-- {
-			l[j], l[j-1] = l[j-1], l[j]
-		}
-	}
-	return l
 }
