@@ -33,10 +33,9 @@ func (m *Module) Call(method string, args ...any) (any, error) {
 	return out, m.fail(method, err)
 }
 
-// ForwardTensor calls forward with one tensor and wants one tensor back. It panics with *torch.Error when the module
-// fails or returns anything else, so that it can stand in a formula.
-func (m *Module) ForwardTensor(x *torch.Tensor) *torch.Tensor {
-	out, err := m.Forward(x)
+// MustCall is [Module.Call] that panics with *[torch.Error] when the module fails, so that it can stand in a formula.
+func (m *Module) MustCall(method string, args ...any) any {
+	out, err := m.Call(method, args...)
 	if err != nil {
 		e := &torch.Error{Op: "jit", Msg: err.Error()}
 		if l, ok := errors.AsType[*libError](err); ok {
@@ -44,7 +43,13 @@ func (m *Module) ForwardTensor(x *torch.Tensor) *torch.Tensor {
 		}
 		panic(e)
 	}
-	t, ok := out.(*torch.Tensor)
+	return out
+}
+
+// ForwardTensor calls forward with one tensor and wants one tensor back. It panics with *[torch.Error] when the module
+// fails or returns anything else.
+func (m *Module) ForwardTensor(x *torch.Tensor) *torch.Tensor {
+	t, ok := m.MustCall("forward", x).(*torch.Tensor)
 	if !ok {
 		panic(&torch.Error{Op: "jit", Msg: m.name + ": forward: got a result that is not one tensor"})
 	}

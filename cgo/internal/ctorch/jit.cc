@@ -229,9 +229,14 @@ static void ops_of(torch::jit::Block *b, std::set<std::string> *names) {
 int ct_jit_ops(void *m, const char *method, char **text, char **msg) {
   CT_GUARD({
     auto graph = mod(m).get_method(method).graph()->copy();
-    torch::jit::Inline(*graph);
     std::set<std::string> names;
-    ops_of(graph->block(), &names);
+    // What has been called once is inlined with its own calls left as they are; methods do not call themselves.
+    for (int depth = 0; depth < 256; depth++) {
+      torch::jit::Inline(*graph);
+      names.clear();
+      ops_of(graph->block(), &names);
+      if (!names.count("prim::CallMethod") && !names.count("prim::CallFunction")) break;
+    }
     std::string s;
     for (const auto &name : names) s += name + "\n";
     *text = ct::dup(s);

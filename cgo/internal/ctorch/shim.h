@@ -130,6 +130,18 @@ int ct_jit_call(void *m, const char *method, const ct_val *args, int nargs, cons
                 void **out, char **msg);
 void ct_jit_free(void *m);
 
+/* ---- trace.cc ---- */
+/* A module of tensors with dotted names, without methods. kinds as for ct_jit_define. */
+int ct_jit_module(const char *const *names, const ct_handle *tensors, const int *kinds, int n, void **out, char **msg);
+/* Adds the method that computes what ct_traced(call, ...) does with args. */
+int ct_jit_trace(void *m, const char *method, const char *const *arg_names, const ct_handle *args, int n, uintptr_t call,
+                 char **msg);
+/* Go's: computes results of args, whose n handles are its own. results are malloc'ed, and borrowed by the caller while
+   ct_jit_trace runs. It returns NULL, or what went wrong, malloc'ed. */
+char *ct_traced(uintptr_t call, ct_handle *args, int n, ct_handle **results, int *n_results);
+int ct_jit_source(void *m, const char *source, char **msg); /* adds methods */
+int ct_jit_graph(void *m, const char *method, char **text, char **msg);
+
 /* A result of unknown shape: a tree that the caller walks, then frees. */
 enum { CT_V_NONE, CT_V_TENSOR, CT_V_INT, CT_V_FLOAT, CT_V_BOOL, CT_V_STRING, CT_V_LIST, CT_V_TUPLE, CT_V_DICT, CT_V_OTHER };
 int ct_value_kind(void *v);
