@@ -64,7 +64,7 @@ func (g *ResNetGenerator) Children() iter.Seq2[string, any] {
 
 // Forward maps latents [N, L] to images [N, 3, R, R] in [-1, 1]. It panics on another length of the latents.
 func (g *ResNetGenerator) Forward(z *torch.Tensor) *torch.Tensor {
-	x := g.L1.Forward(z).Reshape(z.Size(0), -1, 4, 4)
+	x := g.L1.Forward(z).Reshape(-1, g.L1.Weight.Size(0)/16, 4, 4)
 	for _, b := range g.Blocks {
 		x = b.Forward(x)
 	}

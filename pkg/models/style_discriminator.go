@@ -38,6 +38,14 @@ func newStyleDiscriminator(b nn.Builder, c StyleConfig) *StyleDiscriminator {
 	return d
 }
 
+// FixedTensors implements [FixedTensors].
+func (d *StyleDiscriminator) FixedTensors() map[string]*torch.Tensor {
+	if len(d.Blocks) == 0 {
+		return nil
+	}
+	return d.Blocks[0].filter.fixed()
+}
+
 // Children implements [nn.Parent]: b64, b32 and so on down to b4.
 func (d *StyleDiscriminator) Children() iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) {
@@ -113,10 +121,10 @@ func minibatchDeviation(x *torch.Tensor, group int64) *torch.Tensor {
 	for sh[0]%g != 0 {
 		g--
 	}
-	y := x.Reshape(g, sh[0]/g, sh[1]*sh[2]*sh[3])
+	y := x.Reshape(g, -1, sh[1]*sh[2]*sh[3]) // not N: a traced network takes others
 	y = y.Sub(y.MeanDim([]int64{0}, true)).Square().MeanDim([]int64{0}, false).AddScalar(1e-8).Sqrt()
-	y = y.MeanDim([]int64{1}, false).Reshape(1, sh[0]/g, 1, 1, 1)
-	return y.Expand(g, sh[0]/g, 1, sh[2], sh[3]).Reshape(sh[0], 1, sh[2], sh[3])
+	y = y.MeanDim([]int64{1}, false).Reshape(1, -1, 1, 1, 1)
+	return y.Expand(g, -1, 1, sh[2], sh[3]).Reshape(-1, 1, sh[2], sh[3])
 }
 
 // plainConv is a convolution with equalised learning rate; see [styleLinear].

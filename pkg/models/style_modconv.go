@@ -89,6 +89,6 @@ func (l *styleRGB) forward(x, w *torch.Tensor) *torch.Tensor {
 	s := x.Scope()
 	style := l.Affine.times(w, 1/math.Sqrt(float64(sh[1])))
 	weights := s.Use(l.Weight).Reshape(1, 3, sh[1]).Mul(style.Unsqueeze(1))
-	y := weights.MatMul(x.Reshape(sh[0], sh[1], sh[2]*sh[3])).Add(s.Use(l.Bias).Reshape(3, 1))
-	return y.Reshape(sh[0], 3, sh[2], sh[3])
+	y := weights.MatMul(x.Flatten(2)).Add(s.Use(l.Bias).Reshape(3, 1))
+	return y.Reshape(-1, 3, sh[2], sh[3])
 }

@@ -29,6 +29,16 @@ func newResampler(b nn.Builder) *resampler {
 	return r
 }
 
+// FixedTensors are tensors of a network that are neither trained nor saved, by name: one that is written for use elsewhere needs
+// them beside its state dict.
+type FixedTensors interface {
+	FixedTensors() map[string]*torch.Tensor
+}
+
+func (r *resampler) fixed() map[string]*torch.Tensor {
+	return map[string]*torch.Tensor{"resample_filter": r.one, "resample_filter_up": r.four}
+}
+
 // blur4 filters to [N, C, H + 2 pad - 3, W + 2 pad - 3]; the filter's sum is 4.
 func (r *resampler) blur4(x *torch.Tensor, pad int64) *torch.Tensor {
 	return filtered(x, r.four, torch.ConvOptions{Padding: pad}, (*torch.Tensor).Conv2d)
@@ -69,7 +79,7 @@ func byGroups(x, kernel *torch.Tensor, o torch.ConvOptions, f conv) *torch.Tenso
 }
 
 func byImages(x, kernel *torch.Tensor, o torch.ConvOptions, f conv) *torch.Tensor {
-	n, c := x.Size(0), x.Size(1)
-	y := f(x.Reshape(n*c, 1, x.Size(2), x.Size(3)), kernel, nil, o)
-	return y.Reshape(n, c, y.Size(2), y.Size(3))
+	c := x.Size(1)
+	y := f(x.Reshape(-1, 1, x.Size(2), x.Size(3)), kernel, nil, o)
+	return y.Reshape(-1, c, y.Size(2), y.Size(3))
 }

@@ -66,7 +66,7 @@ func (y *StyleSynthesis) Broadcast(w *torch.Tensor) *torch.Tensor {
 	if w.Dim() != 2 {
 		panic(styleError("StyleSynthesis.Broadcast", w, "[N %d]", y.styleDim))
 	}
-	return w.Unsqueeze(1).Expand(w.Size(0), y.NumStyles(), w.Size(1))
+	return w.Unsqueeze(1).Expand(-1, y.NumStyles(), -1)
 }
 
 // Forward makes images [N, 3, R, R] of ws [N, L, D]. They are not squashed: about [-1, 1], as the discriminator sees real
@@ -120,6 +120,9 @@ func (g *StyleGenerator) Sample(z *torch.Tensor, psi float64, cutoff int64, nois
 	ws := g.Synthesis.Broadcast(g.Mapping.Forward(z))
 	return g.Synthesis.Forward(g.Mapping.TruncateLayers(ws, psi, cutoff), noise)
 }
+
+// FixedTensors implements [FixedTensors].
+func (g *StyleGenerator) FixedTensors() map[string]*torch.Tensor { return g.Synthesis.filter.fixed() }
 
 // LatentDim implements [Sized].
 func (g *StyleGenerator) LatentDim() int64 { return g.Mapping.latent }

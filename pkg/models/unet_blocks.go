@@ -122,11 +122,11 @@ func (p unetParts) attention(channels int64) *unetAttention {
 // Forward maps x [N, C, H, W] to the same shape. The largest thing that it computes is the weights of all positions for all
 // others, [N heads, HW, HW]; of that one copy is kept for the gradient and none without.
 func (a *unetAttention) Forward(x *torch.Tensor) *torch.Tensor {
-	n, c, height, width := x.Size(0), x.Size(1), x.Size(2), x.Size(3)
+	c, height, width := x.Size(1), x.Size(2), x.Size(3)
 	dim := c / a.heads
-	tokens := a.GroupNorm.Forward(x.Reshape(n, c, height*width)).Transpose(1, 2)
+	tokens := a.GroupNorm.Forward(x.Flatten(2)).Transpose(1, 2)
 	heads := func(t *torch.Tensor) *torch.Tensor { // [N, HW, C] to [N heads, HW, dim]
-		return t.Reshape(n, height*width, a.heads, dim).Transpose(1, 2).Reshape(n*a.heads, height*width, dim)
+		return t.Reshape(-1, height*width, a.heads, dim).Transpose(1, 2).Reshape(-1, height*width, dim)
 	}
 	// The scale on the queries instead of on the scores: dim numbers for each position and not HW.
 	q := heads(a.Q.Forward(tokens)).MulScalar(1 / math.Sqrt(float64(dim)))
@@ -136,8 +136,8 @@ func (a *unetAttention) Forward(x *torch.Tensor) *torch.Tensor {
 	scores.Free()
 	y := weights.MatMul(v)
 	weights.Free()
-	y = y.Reshape(n, a.heads, height*width, dim).Transpose(1, 2).Reshape(n, height*width, c)
-	return a.Out[0].Forward(y).Transpose(1, 2).Reshape(n, c, height, width).Add(x)
+	y = y.Reshape(-1, a.heads, height*width, dim).Transpose(1, 2).Reshape(-1, height*width, c)
+	return a.Out[0].Forward(y).Transpose(1, 2).Reshape(-1, c, height, width).Add(x)
 }
 
 // unetResample is a convolution 3 x 3 that halves the size, or one that comes after doubling it by copying pixels.

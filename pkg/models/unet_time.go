@@ -22,7 +22,8 @@ func TimestepEmbedding(timesteps *torch.Tensor, dim int64, flipSinToCos bool, fr
 			"got size %d, frequency shift %g vs an even size and a shift below half of it", dim, freqShift)})
 	}
 	return within(torch.ScopeOf("TimestepEmbedding", timesteps), func(s *torch.Scope) *torch.Tensor {
-		f := s.Arange(0, dim/2, torch.Options{DType: torch.Float32, Device: timesteps.Device()})
+		// 0, 1, 2, ... from the timesteps: wherever they are, in a traced network too.
+		f := torch.Call("aten::cumsum", torch.Call("aten::new_ones", s.Use(timesteps), []int64{dim / 2}, torch.Float32), 0).AddScalar(-1)
 		f = f.MulScalar(-math.Log(10000)).DivScalar(float64(dim/2) - freqShift).Exp()
 		angle := s.Use(timesteps).To(torch.Float32).Unsqueeze(1).Mul(f)
 		if flipSinToCos {

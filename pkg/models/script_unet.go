@@ -1,0 +1,63 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/nn"
+)
+
+// Denoiser is what a diffusion model is trained as: it maps noisy images [N, 3, R, R] and their timesteps, int64 [N], to a
+// prediction [N, 3, R, R].
+type Denoiser interface {
+	Forward(images, timesteps *torch.Tensor) *torch.Tensor
+}
+
+// ScriptDenoiser is a [Denoiser] in TorchScript: forward(x, t) takes timesteps int64 [N], or float32, and returns a tensor, a
+// tuple that begins with it, or a dict with "sample".
+type ScriptDenoiser struct {
+	*Script
+	float bool // timesteps are float32
+}
+
+// NewScriptDenoiser makes a denoiser of f in b's scope, and tries it on images of a resolution. It returns an error that says
+// what does not fit.
+func NewScriptDenoiser(b nn.Builder, f ScriptFile, resolution int) (*ScriptDenoiser, error) {
+	s, err := NewScript(b, f)
+	if err != nil {
+		return nil, err
+	}
+	size := int64(resolution)
+	tried := func(float bool) error {
+		return s.try(func(c *Script, work *torch.Scope) []*torch.Tensor {
+			d := &ScriptDenoiser{c, float}
+			x := work.Randn(nil, []int64{2, 3, size, size}, torch.Options{Device: b.Device})
+			y := d.Forward(x, work.Full([]int64{2}, 3, torch.Options{DType: torch.Int64, Device: b.Device}))
+			if _, err := imageSize(y, resolution); err != nil {
+				panic(&torch.Error{Op: "Script", Msg: err.Error()})
+			}
+			return []*torch.Tensor{y}
+		})
+	}
+	d := &ScriptDenoiser{Script: s}
+	if err = tried(false); err != nil && tried(true) == nil {
+		d.float, err = true, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("models: %s: %w", f.Path, err)
+	}
+	return d, nil
+}
+
+// Forward implements [Denoiser]. It panics with *[torch.Error] when the network fails.
+func (d *ScriptDenoiser) Forward(images, timesteps *torch.Tensor) *torch.Tensor {
+	if d.float {
+		timesteps = timesteps.To(torch.Float32)
+	}
+	return first(d.module.MustCall("forward", images, timesteps), "sample")
+}
+
+var (
+	_ Denoiser = (*ScriptDenoiser)(nil)
+	_ Denoiser = (*UNet)(nil)
+)
