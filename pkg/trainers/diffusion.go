@@ -26,8 +26,8 @@ type Diffusion struct {
 	device  torch.Device
 	noise   *sched.Noise
 	limit   int // of the term
-	net     *models.UNet
-	average *models.UNet // nil without
+	net     models.Denoiser
+	average models.Denoiser // nil without
 	ema     *optim.EMA
 	l       learner
 }
@@ -42,7 +42,7 @@ func NewDiffusion(root *torch.Scope, init *torch.Generator, o DiffusionOptions, 
 		return nil, err
 	}
 	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
-	net, err := models.NewUNet(b, o.UNet)
+	net, err := o.network(b)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func NewDiffusion(root *torch.Scope, init *torch.Generator, o DiffusionOptions, 
 	}
 	d.limit = o.TermLimit(d.noise)
 	if o.EMA > 0 {
-		if d.average, err = models.NewUNet(b, o.UNet); err != nil {
+		if d.average, err = o.network(b); err != nil {
 			return nil, err
 		}
 		nn.Train(d.average, false)
@@ -61,14 +61,20 @@ func NewDiffusion(root *torch.Scope, init *torch.Generator, o DiffusionOptions, 
 		}
 	}
 	b.Scope.Seal()
-	d.l = learner{name: "net", params: nn.ParamList(net), rate: o.LR, limit: o.ClipGrad}
+	d.l = learner{name: "net", params: nn.ParamList(net), rate: o.LR, limit: o.ClipGrad, partly: o.Network != nil}
 	d.l.opt = optim.NewAdamW(root, d.l.params, optim.AdamOptions{
 		LR: o.LR.At(sched.Progress{}), Beta1: o.Beta1, Beta2: o.Beta2, WeightDecay: o.WeightDecay})
 	return d, nil
 }
 
 // Summary describes the network in a few words.
-func (d *Diffusion) Summary() string { return fmt.Sprintf("unet, %s parameters", d.l.size()) }
+func (d *Diffusion) Summary() string {
+	name := nameOf(d.net)
+	if name == "" {
+		name = "unet, "
+	}
+	return fmt.Sprintf("%s%s parameters", name, d.l.size())
+}
 
 // Objective describes the loss, and where the TIGAS term is part of it.
 func (d *Diffusion) Objective() string {
@@ -169,7 +175,7 @@ type DenoisingSampler struct {
 
 	o        DiffusionOptions
 	schedule *sched.Noise
-	net      *models.UNet
+	net      models.Denoiser
 }
 
 // Timesteps is T, the largest number of steps of sampling.
@@ -209,7 +215,7 @@ func LoadDiffusion(root *torch.Scope, o DiffusionOptions, tensors map[string]*to
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	net, err := load(root, d, tensors, func(b nn.Builder) (*models.UNet, error) { return models.NewUNet(b, o.UNet) }, "net_ema.", "net.")
+	net, err := load(root, d, tensors, o.network, "net_ema.", "net.")
 	if err != nil {
 		return nil, err
 	}

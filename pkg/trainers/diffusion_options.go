@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/nn"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
@@ -23,6 +24,8 @@ const (
 type DiffusionOptions struct {
 	Resolution int               `json:"resolution"` // height and width of the images
 	UNet       models.UNetConfig `json:"unet"`
+	// Network makes a network of one's own in the builder's scope, in place of UNet; it is made a second time for the average.
+	Network func(nn.Builder) (models.Denoiser, error) `json:"-"`
 
 	Timesteps  int        `json:"timesteps"` // T
 	Schedule   string     `json:"schedule"`  // of the noise, see [sched.NewNoise]
@@ -44,6 +47,14 @@ type DiffusionOptions struct {
 	// [DiffusionOptions.TermLimit].
 	MaxTimestep int        `json:"tigas_max_timestep"`
 	Term        tigas.Term `json:"-"` // the TIGAS term; its zero value is absent
+}
+
+// network makes the network.
+func (o DiffusionOptions) network(b nn.Builder) (models.Denoiser, error) {
+	if o.Network != nil {
+		return o.Network(b)
+	}
+	return models.NewUNet(b, o.UNet)
 }
 
 // Sampling is how pictures are drawn from a diffusion model.
@@ -92,11 +103,13 @@ func (o DiffusionOptions) Validate() error {
 	default:
 		return fmt.Errorf("trainers: --loss-weight: got %q vs none, min-snr or eps-equiv", o.LossWeight)
 	}
-	if o.UNet.Resolution != o.Resolution {
-		return fmt.Errorf("trainers: --resolution: got %d, and a network for %d", o.Resolution, o.UNet.Resolution)
-	}
-	if err := o.UNet.Validate(); err != nil {
-		return fmt.Errorf("trainers: --arch: %w", err)
+	if o.Network == nil {
+		if o.UNet.Resolution != o.Resolution {
+			return fmt.Errorf("trainers: --resolution: got %d, and a network for %d", o.Resolution, o.UNet.Resolution)
+		}
+		if err := o.UNet.Validate(); err != nil {
+			return fmt.Errorf("trainers: --arch: %w", err)
+		}
 	}
 	if _, err := sched.NewNoise(o.Schedule, o.Timesteps); err != nil {
 		return fmt.Errorf("trainers: --schedule, --timesteps: %w", err)

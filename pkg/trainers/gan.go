@@ -46,14 +46,11 @@ func NewGAN(root *torch.Scope, init *torch.Generator, o GANOptions, device torch
 	}
 	g := &GAN{o: o, device: device}
 	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
-	pair, err := models.NewGAN(b, o.Arch, o.config())
+	pair, err := o.pair(b)
 	if err != nil {
 		return nil, err
 	}
-	g.generator = pair.Generator
-	if o.Loss != TIGASOnly {
-		g.critic = pair.Critic
-	}
+	g.generator, g.critic = pair.Generator, pair.Critic
 	if o.EMAKimg > 0 {
 		if err = g.newAverage(b); err != nil {
 			return nil, err
@@ -61,9 +58,10 @@ func NewGAN(root *torch.Scope, init *torch.Generator, o GANOptions, device torch
 	}
 	b.Scope.Seal()
 	g.g = g.learner(root, "G", g.generator, o.GenLR)
-	g.g.limit = o.ClipGrad
+	g.g.limit, g.g.partly = o.ClipGrad, o.Generator != nil
 	if g.critic != nil {
 		g.d = g.learner(root, "D", g.critic, o.CriticLR)
+		g.d.partly = o.Critic != nil
 	}
 	return g, nil
 }
@@ -80,11 +78,10 @@ func (o GANOptions) config() models.Config {
 
 // newAverage builds a second generator for the moving average.
 func (g *GAN) newAverage(b nn.Builder) error {
-	pair, err := models.NewGAN(b, g.o.Arch, g.o.config())
-	if err != nil {
+	var err error
+	if g.average, err = g.o.generator(b); err != nil {
 		return err
 	}
-	g.average = pair.Generator
 	nn.Train(g.average, false)
 	g.ema, err = newEMA(g.generator, g.average)
 	return err
@@ -107,11 +104,23 @@ func (g *GAN) learner(s *torch.Scope, name string, net any, lr float64) learner 
 
 // Summary describes the networks in a few words.
 func (g *GAN) Summary() string {
-	s := fmt.Sprintf("%s, generator %s parameters", g.o.Arch, g.g.size())
+	s := ""
+	if g.o.builds() {
+		s = g.o.Arch + ", "
+	}
+	s += fmt.Sprintf("generator %s%s parameters", nameOf(g.generator), g.g.size())
 	if g.critic != nil {
-		s += fmt.Sprintf(", critic %s", g.d.size())
+		s += fmt.Sprintf(", critic %s%s", nameOf(g.critic), g.d.size())
 	}
 	return s
+}
+
+// nameOf is the name of a network that has one, with a space behind it: one of a file.
+func nameOf(net any) string {
+	if s, ok := net.(fmt.Stringer); ok {
+		return s.String() + " "
+	}
+	return ""
 }
 
 // Objective names the loss.
@@ -161,9 +170,9 @@ func (g *GAN) stepCritic(st *Step) error {
 }
 
 // judge returns the critic's outputs for both batches. A critic that treats each image by itself takes them as one, which
-// keeps the cores busier; batch norm must see them apart.
+// keeps the cores busier; batch norm must see them apart, and so must one of which nothing is known.
 func (g *GAN) judge(real, fake *torch.Tensor) (dReal, dFake *torch.Tensor) {
-	if g.o.config().CriticNorm == "batch" {
+	if g.o.Critic != nil || g.o.config().CriticNorm == "batch" {
 		return g.critic.Forward(real), g.critic.Forward(fake)
 	}
 	both := g.critic.Forward(torch.Cat([]*torch.Tensor{real, fake}, 0))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/nn"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
@@ -16,6 +17,12 @@ type GANOptions struct {
 	Latent      int    `json:"latent"`     // length of the latent vector
 	GenWidth    int    `json:"ngf"`        // channels of the generator's last hidden layer; auto: by architecture, 64 or (ResNet at 32) 256
 	CriticWidth int    `json:"ndf"`        // of the critic's first layer; auto: 64 or (ResNet at 32) 128
+
+	// Networks of one's own in place of those of Arch, made in the builder's scope; nil: Arch's. A generator of one's own makes
+	// images of Resolution from latents of length Latent, and is made a second time for the average. A critic of one's own sees
+	// real and generated images apart.
+	Generator func(nn.Builder) (models.Generator, error) `json:"-"`
+	Critic    func(nn.Builder) (models.Critic, error)    `json:"-"`
 
 	Loss        GANLoss `json:"loss"`
 	CriticSteps int     `json:"critic_steps"` // critic updates before each generator update; auto: 5 for Wasserstein losses, 1 else
@@ -101,8 +108,50 @@ func (o GANOptions) Validate() error {
 	if err != nil {
 		return err
 	}
-	if err = o.config().Validate(o.Arch); err != nil {
-		return fmt.Errorf("trainers: --resolution: %w", err)
+	if o.builds() {
+		if err = o.config().Validate(o.Arch); err != nil {
+			return fmt.Errorf("trainers: --resolution: %w", err)
+		}
 	}
 	return o.Term.Options.Validate(o.Term.Detector)
+}
+
+// builds tells whether any network is that of Arch.
+func (o GANOptions) builds() bool {
+	return o.Generator == nil || o.Critic == nil && o.Loss != TIGASOnly
+}
+
+// pair makes the networks.
+func (o GANOptions) pair(b nn.Builder) (p models.Pair, err error) {
+	if o.builds() {
+		if p, err = models.NewGAN(b, o.Arch, o.config()); err != nil {
+			return p, err
+		}
+	}
+	if o.Generator != nil {
+		if p.Generator, err = o.generator(b); err != nil {
+			return p, err
+		}
+	}
+	switch {
+	case o.Loss == TIGASOnly:
+		p.Critic = nil
+	case o.Critic != nil:
+		p.Critic, err = o.Critic(b)
+	}
+	return p, err
+}
+
+// generator makes the generator alone.
+func (o GANOptions) generator(b nn.Builder) (models.Generator, error) {
+	if o.Generator != nil {
+		g, err := o.Generator(b)
+		if n, ok := g.(models.Sized); err == nil && ok && (n.LatentDim() != int64(o.Latent) || n.Resolution() != int64(o.Resolution)) {
+			return nil, fmt.Errorf("trainers: got a generator for latents of %d and images of %d vs --latent %d, --resolution %d",
+				n.LatentDim(), n.Resolution(), o.Latent, o.Resolution)
+		}
+		return g, err
+	}
+	p, err := models.NewGAN(b, o.Arch, o.config())
+	return p.Generator, err
 }

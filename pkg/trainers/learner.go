@@ -18,6 +18,7 @@ type learner struct {
 	rate   sched.Schedule // learning rate over the run; nil: the optimiser's own
 	base   float64        // learning rate as it is without divergence
 	limit  float64        // largest norm of the gradient; 0: none
+	partly bool           // the loss need not depend on all of the parameters: the others stay as they are
 }
 
 // step takes the gradient of loss with respect to the parameters, and one step of the optimiser, unless the gradient is
@@ -68,7 +69,7 @@ func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly b
 	if at != nil {
 		inputs = append(slices.Clip(inputs), at)
 	}
-	grads := torch.Grad(loss, inputs, torch.GradOptions{AllowUnused: partly})
+	grads := torch.Grad(loss, inputs, torch.GradOptions{AllowUnused: partly || l.partly})
 	if at != nil {
 		n := len(grads) - 1
 		grads, g = grads[:n], grads[n]
@@ -90,6 +91,9 @@ func (l *learner) size() string {
 	var n int64
 	for _, p := range l.params {
 		n += p.Numel()
+	}
+	if n < 1e5 {
+		return fmt.Sprintf("%.3gk", float64(n)/1e3)
 	}
 	return fmt.Sprintf("%.2fM", float64(n)/1e6)
 }

@@ -71,10 +71,7 @@ func (g generatorSampler) Sample(_ context.Context, latents *torch.Tensor) (imag
 // LoadGAN builds the generator of a GAN run in a sealed child of root and fills it from a snapshot's tensors: the averaged
 // weights G_ema.*, or G.* where there are none. It returns an error when they do not fit.
 func LoadGAN(root *torch.Scope, o GANOptions, tensors map[string]*torch.Tensor, d torch.Device) (Sampler, error) {
-	net, err := load(root, d, tensors, func(b nn.Builder) (models.Generator, error) {
-		pair, err := models.NewGAN(b, o.Arch, o.config())
-		return pair.Generator, err
-	}, "G_ema.", "G.")
+	net, err := load(root, d, tensors, o.generator, "G_ema.", "G.")
 	return generatorSampler{net, o.Latent}, err
 }
 

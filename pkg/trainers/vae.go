@@ -28,7 +28,7 @@ const activeVariance = 0.01
 type VAE struct {
 	o      VAEOptions
 	device torch.Device
-	net    *models.VAE
+	net    models.Autoencoder
 	l      learner
 }
 
@@ -42,19 +42,24 @@ func NewVAE(root *torch.Scope, init *torch.Generator, o VAEOptions, device torch
 		return nil, err
 	}
 	b := nn.Builder{Scope: root.Child(), Generator: init, Device: device}
-	net, err := models.NewVAE(b, o.config())
+	net, err := o.network(b)
 	if err != nil {
 		return nil, err
 	}
 	b.Scope.Seal()
-	v := &VAE{o: o, device: device, net: net, l: learner{name: "VAE", params: nn.ParamList(net), rate: o.LR, limit: o.ClipGrad}}
+	v := &VAE{o: o, device: device, net: net}
+	v.l = learner{name: "VAE", params: nn.ParamList(net), rate: o.LR, limit: o.ClipGrad, partly: o.Network != nil}
 	v.l.opt = optim.NewAdam(root, v.l.params, optim.AdamOptions{LR: o.LR.At(sched.Progress{}), Beta1: o.Beta1, Beta2: o.Beta2})
 	return v, nil
 }
 
 // Summary describes the network in a few words.
 func (v *VAE) Summary() string {
-	return fmt.Sprintf("vae, %s parameters, %d latent dimensions", v.l.size(), v.o.Latent)
+	name := nameOf(v.net)
+	if name == "" {
+		name = "vae, "
+	}
+	return fmt.Sprintf("%s%s parameters, %d latent dimensions", name, v.l.size(), v.o.Latent)
 }
 
 // Objective describes the loss. Where it has means it says which beta they make of the sums.
@@ -120,13 +125,29 @@ func (v *VAE) scored(st *Step, reconstructions *torch.Tensor) *torch.Tensor {
 // reconstruction compares with the images x: the decoder's values as logits, or the images that they stand for.
 func (v *VAE) reconstruction(out, images, x *torch.Tensor) *torch.Tensor {
 	if v.o.Reconstruction == BCEReconstruction {
+		if v.bounded() { // logits of what a sigmoid made of them
+			p := tigas.Symmetric.ToUnit(out).Clamp(saturated, 1-saturated)
+			out = p.Log().Sub(p.RSubScalar(1).Log())
+		}
 		return Reconstruction(BCEReconstruction, out, tigas.Symmetric.ToUnit(x), v.o.Reduction)
 	}
 	return Reconstruction(v.o.Reconstruction, images, x, v.o.Reduction)
 }
 
+// saturated is how near to 0 and 1 a pixel may be before its cross-entropy is that of one there: 13.8 nats, and no gradient.
+const saturated = 1e-6
+
+// bounded tells whether the decoder has its last activation.
+func (v *VAE) bounded() bool {
+	b, ok := v.net.(models.Bounded)
+	return ok && b.IsBounded()
+}
+
 // images are the decoder's values as images in [-1, 1].
 func (v *VAE) images(out *torch.Tensor) *torch.Tensor {
+	if v.bounded() {
+		return out
+	}
 	if v.o.Reconstruction == BCEReconstruction {
 		return out.MulScalar(0.5).Tanh() // 2 sigmoid(out) - 1
 	}
@@ -170,7 +191,7 @@ func LoadVAE(root *torch.Scope, o VAEOptions, tensors map[string]*torch.Tensor, 
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	net, err := load(root, d, tensors, func(b nn.Builder) (*models.VAE, error) { return models.NewVAE(b, o.config()) }, "VAE.")
+	net, err := load(root, d, tensors, o.network, "VAE.")
 	return &VAE{o: o, device: d, net: net}, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tigas-train/tigas-train/pkg/models"
+	"github.com/tigas-train/tigas-train/pkg/nn"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
@@ -22,6 +23,10 @@ type VAEOptions struct {
 	Resolution int `json:"resolution"` // height and width: a power of two from 8 to 1024
 	Latent     int `json:"latent"`     // length of the latent vector
 	Width      int `json:"width"`      // channels of the first level
+
+	// Network makes a network of one's own in the builder's scope, for images of Resolution and latents of length Latent; nil:
+	// the usual one, of Width.
+	Network func(nn.Builder) (models.Autoencoder, error) `json:"-"`
 
 	Reconstruction ReconstructionKind `json:"recon"`
 	Reduction      Reduction          `json:"reduction"`
@@ -79,14 +84,24 @@ func (o VAEOptions) Validate() error {
 	if err != nil {
 		return err
 	}
-	if err = o.config().Validate(); err != nil {
-		return fmt.Errorf("trainers: --resolution: %w", err)
+	if o.Network == nil {
+		if err = o.config().Validate(); err != nil {
+			return fmt.Errorf("trainers: --resolution: %w", err)
+		}
 	}
 	return o.Term.Options.Validate(o.Term.Detector)
 }
 
 func (o VAEOptions) config() models.VAEConfig {
 	return models.VAEConfig{Resolution: o.Resolution, Latent: o.Latent, Width: o.Width}
+}
+
+// network makes the network.
+func (o VAEOptions) network(b nn.Builder) (models.Autoencoder, error) {
+	if o.Network != nil {
+		return o.Network(b)
+	}
+	return models.NewVAE(b, o.config())
 }
 
 // pixels is the number of values of an image.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/data"
+	"github.com/tigas-train/tigas-train/pkg/models"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 )
 
@@ -95,7 +96,7 @@ func TestVAETermOn(t *testing.T) {
 		require.EqualValues(t, 7, scored.Size(0))
 		a := v.o.Term.Apply(st.Progress, scored)
 		require.Equal(t, calls+1, detector.Calls())
-		g := torch.Grad(a.Loss, []*torch.Tensor{v.net.Mu.Weight, v.net.DecoderInput.Weight}, torch.GradOptions{AllowUnused: true})
+		g := torch.Grad(a.Loss, []*torch.Tensor{v.net.(*models.VAE).Mu.Weight, v.net.(*models.VAE).DecoderInput.Weight}, torch.GradOptions{AllowUnused: true})
 		require.NotNil(t, g[1])
 		require.NotZero(t, g[1].Abs().Max().Float64())
 		require.Equal(t, on == TermOnPrior, g[0] == nil, "%s: the encoder's gradient", on)
