@@ -31,6 +31,7 @@ type Error struct {
 	Kind error  // one of the above, or nil
 }
 
+// Error is the text on one line, with the operands.
 func (e *Error) Error() string {
 	s := "torch: " + strings.TrimPrefix(e.Op, "aten::") + ": " + e.Msg
 	if e.Args != "" {
@@ -39,7 +40,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap returns Kind, for errors.Is.
+// Unwrap returns Kind, for errors.Is(err, ErrOutOfMemory) and its like.
 func (e *Error) Unwrap() error { return e.Kind }
 
 // Try calls f and returns the *Error it panicked with, if any. Any other panic goes on.

@@ -2,8 +2,8 @@ package torch
 
 // Options say what a new tensor is like. The zero value is a float32 tensor on the CPU.
 type Options struct {
-	DType  DType
-	Device Device
+	DType  DType  // of the elements; DefaultDType: Float32, or what the function says
+	Device Device // where they are; the zero value is the CPU
 }
 
 func (o Options) dtype() DType {
@@ -20,13 +20,13 @@ func options(o []Options) Options {
 	return o[0]
 }
 
-// Zeros returns a tensor of zeros in s.
+// Zeros returns a tensor of zeros in s. It panics on a negative size, and when memory runs out.
 func (s *Scope) Zeros(shape []int64, o ...Options) *Tensor {
 	p := options(o)
 	return s.Call("aten::zeros", shape, p.dtype(), nil, p.Device)
 }
 
-// Ones returns a tensor of ones in s.
+// Ones returns a tensor of ones in s, as [Scope.Zeros] does of zeros.
 func (s *Scope) Ones(shape []int64, o ...Options) *Tensor {
 	p := options(o)
 	return s.Call("aten::ones", shape, p.dtype(), nil, p.Device)
@@ -91,7 +91,7 @@ func (t *Tensor) ToDevice(d Device) *Tensor {
 	return opToDevice.call1(t, d, t.DType())
 }
 
-// Clone copies t, inside the graph.
+// Clone copies t to storage of its own, inside the graph: gradients flow back.
 func (t *Tensor) Clone() *Tensor { return opClone.call1(t) }
 
 // Detach returns t outside the graph; both share storage.

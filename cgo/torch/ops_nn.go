@@ -10,7 +10,7 @@ func (t *Tensor) Linear(w, b *Tensor) *Tensor { return opLinear.call1(t, w, b) }
 // padding, dilation 1, one group.
 type ConvOptions struct {
 	Stride        int64 // 0 means 1
-	Padding       int64
+	Padding       int64 // zeros on each side
 	OutputPadding int64 // ConvTranspose2d only
 	Dilation      int64 // 0 means 1
 	Groups        int64 // 0 means 1
@@ -78,10 +78,10 @@ const (
 	reduceMean = 1
 )
 
-// MSE is the mean of (t - target)².
+// MSE is the mean of (t - target)² over all elements, a scalar.
 func (t *Tensor) MSE(target *Tensor) *Tensor { return opMSE.call1(t, target, reduceMean) }
 
-// L1 is the mean of |t - target|.
+// L1 is the mean of |t - target| over all elements, a scalar.
 func (t *Tensor) L1(target *Tensor) *Tensor { return opL1.call1(t, target, reduceMean) }
 
 // SmoothL1 is the mean of 0.5 d²/beta where |d| < beta and |d| - 0.5 beta elsewhere, d = t - target.

@@ -1,9 +1,9 @@
 package torch
 
-// Sum adds all elements to a scalar.
+// Sum adds all elements to a scalar; integers and bools give int64.
 func (t *Tensor) Sum() *Tensor { return opSum.call1(t) }
 
-// Mean averages all elements to a scalar; NaN for none.
+// Mean averages all elements to a scalar; NaN for none. It panics unless they are floats.
 func (t *Tensor) Mean() *Tensor { return opMean.call1(t) }
 
 // SumDim adds over dims; keep leaves them with size 1.
@@ -23,10 +23,10 @@ func (t *Tensor) Std(unbiased bool) *Tensor { return opStd.call1(t, unbiased) }
 // Norm is the Euclidean norm of all elements.
 func (t *Tensor) Norm() *Tensor { return opNorm.call1(t, 2) }
 
-// Max is the largest element.
+// Max is the largest element, a scalar; NaN if one is. It panics if there are none.
 func (t *Tensor) Max() *Tensor { return opMax.call1(t) }
 
-// Min is the smallest element.
+// Min is the smallest element, a scalar; NaN if one is. It panics if there are none.
 func (t *Tensor) Min() *Tensor { return opMin.call1(t) }
 
 // AMax is the largest element over dims; the gradient is shared among equal ones.

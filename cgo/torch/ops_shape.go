@@ -9,7 +9,7 @@ func (t *Tensor) Flatten(from int64) *Tensor { return opFlatten.call1(t, from, -
 // Unsqueeze puts in a dimension of size 1.
 func (t *Tensor) Unsqueeze(dim int64) *Tensor { return opUnsqueeze.call1(t, dim) }
 
-// Squeeze takes out a dimension of size 1.
+// Squeeze takes out a dimension of size 1; it does nothing to one of another size.
 func (t *Tensor) Squeeze(dim int64) *Tensor { return opSqueeze.call1(t, dim) }
 
 // Transpose exchanges two dimensions; it shares storage.
@@ -21,7 +21,7 @@ func (t *Tensor) Permute(dims ...int64) *Tensor { return opPermute.call1(t, dims
 // Expand repeats dimensions of size 1 without copying.
 func (t *Tensor) Expand(shape ...int64) *Tensor { return opExpand.call1(t, shape) }
 
-// ExpandAs is Expand to the shape of o.
+// ExpandAs is [Tensor.Expand] to the shape of o.
 func (t *Tensor) ExpandAs(o *Tensor) *Tensor { return opExpandAs.call1(t, o) }
 
 // Narrow is the part of t from start along dim; it shares storage.
@@ -40,10 +40,10 @@ func (t *Tensor) IndexSelect(dim int64, index *Tensor) *Tensor {
 // Gather picks along dim, for every position of index, the entry that it names.
 func (t *Tensor) Gather(dim int64, index *Tensor) *Tensor { return opGather.call1(t, dim, index) }
 
-// Flip reverses dimensions.
+// Flip reverses the order of the entries along dimensions. It copies.
 func (t *Tensor) Flip(dims ...int64) *Tensor { return opFlip.call1(t, dims) }
 
-// Roll shifts cyclically.
+// Roll shifts cyclically: along dims[k] entry i goes to i + shifts[k].
 func (t *Tensor) Roll(shifts, dims []int64) *Tensor { return opRoll.call1(t, shifts, dims) }
 
 // Pad adds constant borders; pad holds left and right for the last dimension first.

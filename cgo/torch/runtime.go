@@ -74,7 +74,7 @@ func SetNumThreads(n int) error {
 // NumThreads is how many threads one operation may use.
 func NumThreads() int { return ctorch.Threads() }
 
-// CUDAInfo is what the machine has.
+// CUDAInfo is what the machine has of CUDA, as libtorch sees it.
 type CUDAInfo struct {
 	Library bool   // libtorch_cuda was found and loaded
 	Broken  string // why it was found and could not be loaded: mostly, which other library is missing
@@ -82,7 +82,7 @@ type CUDAInfo struct {
 	CuDNN   string // e.g. "9.1.0"; "" without
 }
 
-// CUDADevices asks libtorch for GPUs.
+// CUDADevices asks libtorch for GPUs. Having none is no error: Count is 0 then. See [Device.Check] for words.
 func CUDADevices() (CUDAInfo, error) {
 	n, cudnn, err := ctorch.CUDADevices()
 	info := CUDAInfo{Count: n}

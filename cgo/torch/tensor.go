@@ -45,7 +45,7 @@ func (t *Tensor) Free() {
 	t.h = 0
 }
 
-// Scope is the scope that owns t.
+// Scope is the scope that owns t, or did until t was freed.
 func (t *Tensor) Scope() *Scope { return t.scope }
 
 // MoveTo moves t to another scope and returns t: s.Adopt(t).
@@ -70,7 +70,7 @@ func (t *Tensor) Strides() []int64 {
 	return append([]int64{}, i.Strides[:i.Dim]...)
 }
 
-// Dim is the number of dimensions.
+// Dim is the number of dimensions, 0 for a scalar.
 func (t *Tensor) Dim() int { return int(t.info("Dim").Dim) }
 
 // Size is the size of dimension d; negative d counts from the last. It panics if there is no such dimension.
@@ -83,16 +83,16 @@ func (t *Tensor) Size(d int) int64 {
 	return i.Sizes[(d+n)%n]
 }
 
-// Numel is the number of elements.
+// Numel is the number of elements, 1 for a scalar.
 func (t *Tensor) Numel() int64 { return t.info("Numel").Numel }
 
 // Bytes is the number of bytes of the elements.
 func (t *Tensor) Bytes() int64 { return t.info("Bytes").Bytes }
 
-// DType is the type of the elements.
+// DType is the type of the elements. It panics for one of libtorch that has no name here, such as complex numbers.
 func (t *Tensor) DType() DType { return dtypeOf(t.info("DType").DType) }
 
-// Device is where t lives.
+// Device is where the elements are: the CPU or a GPU.
 func (t *Tensor) Device() Device {
 	i := t.info("Device")
 	return deviceOf(i.DeviceType, i.DeviceIndex)

@@ -38,10 +38,14 @@ func ParseAugment(name string) (*Augment, error) {
 	return nil, fmt.Errorf("data: got the augmentation %q vs none, light or strong", name)
 }
 
-// Apply writes 3 x r x r bytes, RGB planes, to dst. Everything random is drawn from rng. Without any probability above 0 it
-// is what [RGB.Stretch] does.
+// Apply writes 3 x r x r bytes, RGB planes, to dst. Everything random is drawn from rng. The zero Augment is what
+// [RGB.Stretch] does, and draws nothing.
 func (a *Augment) Apply(dst []byte, img image.Image, r int, rng *rand.Rand) {
 	p := ToRGB(img)
+	if *a == (Augment{}) { // nothing is random, and rng may be nil
+		p.Resize(r, r).Stretch(dst, r)
+		return
+	}
 	if rng.Float64() < a.Crop {
 		p = p.crop(a.part(p.Bounds(), rng))
 	}

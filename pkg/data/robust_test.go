@@ -222,3 +222,19 @@ func TestAugmentedStreamIsReproducible(t *testing.T) {
 	size := 3 * 20 * 20
 	require.NotEqual(t, want[:size], want[30*size:31*size], "a picture that comes again looks different")
 }
+
+// A loader without augmentation keeps what it has decoded, and draws nothing.
+func TestLoaderWithAugmentNone(t *testing.T) {
+	none, err := ParseAugment("none")
+	require.NoError(t, err)
+	set := NewDemo(20, false)
+	l, err := NewLoader(set, LoaderOptions{Batch: 3, Transform: Transform{Resolution: 16, Augment: none}})
+	require.NoError(t, err)
+	for b, err := range l.Batches(context.Background()) {
+		require.NoError(t, err)
+		want := make([]byte, 3*16*16)
+		require.NoError(t, l.image(l.index(0), func(img image.Image) { ToRGB(img).Resize(16, 16).Stretch(want, 16) }))
+		require.Equal(t, want, b.Pixels[:len(want)])
+		break
+	}
+}

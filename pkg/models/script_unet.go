@@ -49,8 +49,9 @@ func NewScriptDenoiser(b nn.Builder, f ScriptFile, resolution int) (*ScriptDenoi
 	return d, nil
 }
 
-// Forward implements [Denoiser]. It panics with *[torch.Error] when the network fails.
+// Forward implements [Denoiser], for timesteps that are whole numbers of any type. It panics with *[torch.Error] when the network fails.
 func (d *ScriptDenoiser) Forward(images, timesteps *torch.Tensor) *torch.Tensor {
+	timesteps = timesteps.To(torch.Int64)
 	if d.float {
 		timesteps = timesteps.To(torch.Float32)
 	}

@@ -26,6 +26,11 @@
 //	net := nn.Sequential{nn.NewLinear(b, 2, 16), nn.ReLU, nn.NewLinear(b, 16, 1)}
 //	b.Scope.Seal()
 //
+// # What panics
+//
+// Constructors of layers return no errors, and neither does Forward: both panic with [*torch.Error] on sizes that do not
+// fit, as operations do. [Load] and what reads files return errors.
+//
 // # Goroutines
 //
 // Forward may run in several goroutines at once, each with inputs of its own, as long as no layer writes: batch norms do

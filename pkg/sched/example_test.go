@@ -7,6 +7,26 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/sched"
 )
 
+// The weight of a term: nothing for 2,000 images, then a rise to 0.1 over the next 4,000. A schedule has no state, so it can
+// be asked at any moment of a run, in any order.
+func Example() {
+	w, err := sched.NewWarmup(0.1, sched.Span{N: 4, Unit: sched.Kimg}, sched.Span{N: 2, Unit: sched.Kimg})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	const batch = 64
+	for _, step := range []int64{0, 32, 63, 1000} {
+		p := sched.NewProgress(step, step*batch, 50_000) // steps, images, and the size of the data set
+		fmt.Printf("after %5d images: %.4f\n", p.Images, w.At(p))
+	}
+	// Output:
+	// after     0 images: 0.0000
+	// after  2048 images: 0.0012
+	// after  4032 images: 0.0508
+	// after 64000 images: 0.1000
+}
+
 func ExampleLinear() {
 	w, err := sched.NewLinear(0, 0.1, sched.Span{N: 10, Unit: sched.Epoch})
 	if err != nil {

@@ -65,10 +65,10 @@ func NewNoise(kind string, steps int) (*Noise, error) {
 	return n, nil
 }
 
-// Kind is the name that [NewNoise] takes.
+// Kind is the name that [NewNoise] takes: [LinearNoise], [CosineNoise] or [SigmoidNoise].
 func (n *Noise) Kind() string { return n.kind }
 
-// Steps is T.
+// Steps is T, the number of timesteps; they are 0 to T-1.
 func (n *Noise) Steps() int { return len(n.bars) }
 
 // AlphaBar is the share of the image's variance that is left at step t, falling from nearly 1 to nearly 0; 1 for t = -1,

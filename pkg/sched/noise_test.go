@@ -1,7 +1,6 @@
 package sched
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -70,21 +69,4 @@ func TestNoiseRefuses(t *testing.T) {
 	require.NoError(t, err)
 	require.Panics(t, func() { n.AlphaBar(10) })
 	require.Panics(t, func() { n.AlphaBar(-2) })
-}
-
-func ExampleNoise() {
-	n, err := NewNoise(CosineNoise, 1000)
-	if err != nil {
-		panic(err)
-	}
-	for _, t := range []int{0, 250, 500, 999} {
-		fmt.Printf("t %3d: %.4f of the image, %.4f noise\n", t, n.AlphaBar(t), 1-n.AlphaBar(t))
-	}
-	fmt.Println("half of it is left for", n.Before(0.5), "steps")
-	// Output:
-	// t   0: 1.0000 of the image, 0.0000 noise
-	// t 250: 0.8459 of the image, 0.1541 noise
-	// t 500: 0.4923 of the image, 0.5077 noise
-	// t 999: 0.0000 of the image, 1.0000 noise
-	// half of it is left for 496 steps
 }

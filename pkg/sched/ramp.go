@@ -12,9 +12,9 @@ import (
 // where N is Over.N and e the progress in Over's unit. With N = 0 the value is To from the start. In the unit [Epoch],
 // e is the number of the epoch, so the value changes once per epoch; [FracEpoch] makes it change at every step.
 type Linear struct {
-	From float64 `json:"from"`
+	From float64 `json:"from"` // finite, as To and their difference
 	To   float64 `json:"to"`
-	Over Span    `json:"over"`
+	Over Span    `json:"over"` // length of the way; zero: To from the start
 }
 
 // NewLinear returns the straight line between two values over a length of training.
@@ -41,9 +41,9 @@ func (s Linear) Validate() error { return validRamp("linear", s.From, s.To, s.Ov
 //
 // As the decay of a learning rate, From is the full rate and To the last one, usually 0.
 type Cosine struct {
-	From float64 `json:"from"`
+	From float64 `json:"from"` // finite, as To and their difference
 	To   float64 `json:"to"`
-	Over Span    `json:"over"`
+	Over Span    `json:"over"` // length of the way; zero: To from the start
 }
 
 // NewCosine returns the half wave between two values over a length of training.
@@ -70,8 +70,8 @@ func (s Cosine) Validate() error { return validRamp("cosine", s.From, s.To, s.Ov
 //
 // where T is Over.N, which must be more than 0, and t the progress in Over's unit.
 type LinearDecay struct {
-	Value float64 `json:"value"`
-	Over  Span    `json:"over"`
+	Value float64 `json:"value"` // finite: the rate at the start
+	Over  Span    `json:"over"`  // T, more than zero
 }
 
 // NewLinearDecay returns the fall from value to 0 over a length of training.

@@ -14,7 +14,7 @@ type Schedule interface {
 
 // Constant has the same value at all times. Value must be finite.
 type Constant struct {
-	Value float64 `json:"value"`
+	Value float64 `json:"value"` // finite
 }
 
 // NewConstant returns the schedule with the given value at all times.
@@ -23,7 +23,7 @@ func NewConstant(value float64) (Constant, error) {
 	return s, s.Validate()
 }
 
-// At returns Value.
+// At returns Value, whatever the progress.
 func (s Constant) At(Progress) float64 { return s.Value }
 
 // Validate returns an error if Value is NaN or infinite.
@@ -33,9 +33,9 @@ func (s Constant) Validate() error { return finite("constant", "value", s.Value)
 // Until, and After once it is more. With whole epochs and Until = 10, epochs 0 to 10 have Before and epoch 11 is the
 // first to have After. Unlike the length of a ramp, Until belongs to the first part.
 type Switch struct {
-	Before float64 `json:"before"`
+	Before float64 `json:"before"` // finite, as After
 	After  float64 `json:"after"`
-	Until  Span    `json:"until"`
+	Until  Span    `json:"until"` // the last moment of Before
 }
 
 // NewSwitch returns the hard switch from before to after.
@@ -61,8 +61,8 @@ func (s Switch) Validate() error {
 // Start. Where Inner counts in another unit than Start, its progress is taken in proportion, which is exact to one
 // step with a constant batch size.
 type DelayedStart struct {
-	Start Span
-	Inner Schedule
+	Start Span     // how long it is 0
+	Inner Schedule // what comes then; not nil
 }
 
 // NewDelayedStart returns inner delayed by start.
@@ -87,9 +87,9 @@ func (s DelayedStart) Validate() error {
 // Chain is First for the length of For, and then Then, measured from its own beginning. Chains nest, so any number
 // of pieces can follow each other; a learning rate with warm-up and cosine decay is a Chain of [Linear] and [Cosine].
 type Chain struct {
-	First Schedule
-	For   Span
-	Then  Schedule
+	First Schedule // not nil
+	For   Span     // how long First is asked
+	Then  Schedule // not nil; measured from the end of For
 }
 
 // NewChain returns first for the given length, followed by then.

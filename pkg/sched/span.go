@@ -34,7 +34,7 @@ func (u Unit) String() string {
 // Span is a length of training, e.g. 10 epochs. The zero value is no time at all.
 type Span struct {
 	N    float64 // how many units: finite, not negative; need not be whole
-	Unit Unit
+	Unit Unit    // what N counts; the zero value is Epoch
 }
 
 // ParseSpan reads a length of training: a number and a unit, "10epoch", "500step", "20kimg" or "2.5fracepoch".

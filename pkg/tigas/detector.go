@@ -193,7 +193,7 @@ func logitOf(m *jit.Module, output string) string {
 	return ""
 }
 
-// Device is where the detector computes.
+// Device is where the detector computes; images to be scored must be there.
 func (d *Detector) Device() torch.Device { return d.device }
 
 // Calls counts how often the network was run, to show that a weight of 0 costs nothing.

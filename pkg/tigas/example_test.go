@@ -9,6 +9,27 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
+// The ten lines that a training loop needs: images of a generator, the term, and its gradient beside that of the rest.
+func Example() {
+	err := torch.Scoped(func(s *torch.Scope) error {
+		det, err := tigas.Embedded(s, tigas.OpenOptions{}) // or Open, for a file
+		if err != nil {
+			return err
+		}
+		w := s.Zeros([]int64{1, 3, 32, 32}).RequiresGrad(true)                                         // a generator's parameters
+		fake := w.Tanh()                                                                               // [-1, 1]
+		adversarial := fake.Square().Mean()                                                            // whatever else is wanted
+		term, score := det.Loss(fake, tigas.LossOptions{Range: tigas.Symmetric})                       // 1 - mean score
+		g := torch.Grad(adversarial.Add(term.MulScalar(0.1)), []*torch.Tensor{w}, torch.GradOptions{}) // of both
+		fmt.Printf("%.4f %v\n", term.Add(score).Float64(), g[0].Norm().Float64() > 0)
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// 1.0000 true
+	// <nil>
+}
+
 // The loss in a loop of one's own: here the "generator" is the image itself, and its score rises.
 func ExampleDetector_Loss() {
 	err := torch.Scoped(func(root *torch.Scope) error {

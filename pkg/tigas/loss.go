@@ -17,7 +17,7 @@ const (
 	Symmetric              // [-1, 1], as tanh generators make them
 )
 
-// String is "[0, 1]" or "[-1, 1]".
+// String is "[0, 1]" or "[-1, 1]", for messages.
 func (r Range) String() string {
 	if r == Symmetric {
 		return "[-1, 1]"
@@ -64,8 +64,8 @@ func (f Form) String() string { return formNames[f] }
 
 // LossOptions are the settings of the loss. The zero value is 1 - mean(score) of images in [0, 1] at their own size.
 type LossOptions struct {
-	Range  Range
-	Form   Form
+	Range  Range     // of the images' values
+	Form   Form      // what is minimised
 	Scales []float64 // factors on height and width, the loss is averaged over them; nil means {1}
 	// NoAntialias resizes by bilinear sampling without averaging, as torch's interpolate does by default. At factor 0.25
 	// three quarters of the pixels then have no gradient.
@@ -160,7 +160,6 @@ func (o LossOptions) Check(d *Detector, h, w int) error {
 	if err := o.Validate(d); err != nil {
 		return err
 	}
-	defer d.calls.Store(d.calls.Load())
 	for _, f := range o.Scales {
 		if f == 1 {
 			continue // seen when it was opened
@@ -168,6 +167,7 @@ func (o LossOptions) Check(d *Detector, h, w int) error {
 		err := torch.Scoped(func(s *torch.Scope) error {
 			x := s.Full([]int64{probeBatch, 3, int64(h), int64(w)}, 0.5, torch.Options{Device: d.device})
 			torch.NoGrad(func() { d.Score(resized(x, f, !o.NoAntialias)) })
+			d.calls.Add(-1) // training counts its own
 			return nil
 		})
 		if err != nil {

@@ -23,7 +23,7 @@ import (
 
 // OpenOptions say how a detector is loaded. The zero value is the CPU and a self-test at 64 x 64.
 type OpenOptions struct {
-	Device torch.Device
+	Device torch.Device // where it computes; the zero value is the CPU
 	// Height and Width of the self-test, 64 if 0. Trainers give the size of their images, so that a detector that cannot
 	// take them is refused before training and not after the first epoch.
 	Height, Width int

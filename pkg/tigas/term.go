@@ -9,13 +9,13 @@ import (
 
 // Term is the TIGAS term of a generator's loss over a run: [Detector.Loss] times a scheduled weight, on every k-th step.
 type Term struct {
-	Detector *Detector // nil: the term is always absent
-	Options  LossOptions
+	Detector *Detector      // nil: the term is always absent
+	Options  LossOptions    // of the loss; the zero value is 1 - mean(score) of images in [0, 1]
 	Weight   sched.Schedule // nil: always absent
 	Interval sched.Interval // zero value: every step
 }
 
-// Applied is what a term did in one step.
+// Applied is what a term did in one step: scalars in the scope of its images, and the weight.
 type Applied struct {
 	Loss    *torch.Tensor // weight * loss, to be added; nil when the term is absent in this step
 	Raw     *torch.Tensor // the loss before the weight, detached; nil when absent

@@ -30,11 +30,11 @@ type DetectorReport struct {
 	SHA256 string `json:"-"` // of the file; it cannot be in there
 }
 
-// DetectorDataCard counts pictures.
+// DetectorDataCard counts the pictures of both kinds that a detector was trained and judged on.
 type DetectorDataCard struct {
 	Real  DetectorClassCard `json:"real"`
-	Fake  DetectorClassCard `json:"fake"`
-	Split string            `json:"split"`
+	Fake  DetectorClassCard `json:"fake"`  // generated
+	Split string            `json:"split"` // how they were divided, in words
 	// Common is how many generated pictures held out are among the real ones held out, pixel for pixel.
 	Common int `json:"common"`
 }
@@ -48,7 +48,7 @@ type DetectorClassCard struct {
 	Broken int    `json:"broken"` // could not be decoded and were left out, as far as they were looked at
 }
 
-// DetectorTraining is how it was trained.
+// DetectorTraining is how a detector was trained: the settings, and what came of them.
 type DetectorTraining struct {
 	DetectorSettings
 	Steps     int     `json:"steps"`      // updates made
@@ -60,11 +60,11 @@ type DetectorTraining struct {
 
 // DegradedFigures are those of test images that were degraded at the detector's resolution.
 type DegradedFigures struct {
-	Kind     string  `json:"kind"`
-	Setting  string  `json:"setting"`
-	AUC      float64 `json:"auc"`
-	Accuracy float64 `json:"accuracy"`
-	Images   int     `json:"images"`
+	Kind     string  `json:"kind"`     // blur, noise, jpeg or resize, see [data.Degradation]
+	Setting  string  `json:"setting"`  // how strong, in words
+	AUC      float64 `json:"auc"`      // as in [DetectorFigures]
+	Accuracy float64 `json:"accuracy"` // as in [DetectorFigures]
+	Images   int     `json:"images"`   // of both kinds
 }
 
 func newDetectorReport(d DetectorData, o DetectorRunOptions) DetectorReport {

@@ -1,7 +1,6 @@
 package trainers
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -212,23 +211,4 @@ func TestDiffAugmentFiniteDifferences(t *testing.T) {
 			return p.Apply(x, diffGenerator(t, s, 3)).Mul(w[0]).Tanh().Flatten(1).SumDim([]int64{1}, false)
 		}, x, 2)
 	})
-}
-
-func ExampleDiffAugmentPolicy() {
-	s := torch.NewScope()
-	defer s.Close()
-	p, err := ParseDiffAugment("color,translation,cutout")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	images := s.Zeros([]int64{4, 3, 32, 32}).RequiresGrad(true)
-	seen := p.Apply(images, nil) // what the discriminator sees
-	g := torch.Grad(seen.Sum(), []*torch.Tensor{images}, torch.GradOptions{})[0]
-	fmt.Println(p, seen, g)
-	_, err = ParseDiffAugment("rotation")
-	fmt.Println(err)
-	// Output:
-	// color,translation,cutout float32[4 3 32 32] cpu float32[4 3 32 32] cpu
-	// trainers: diffaugment: got "rotation" vs color, translation, cutout
 }

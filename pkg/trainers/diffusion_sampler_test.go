@@ -2,7 +2,6 @@ package trainers
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"testing"
 
@@ -273,24 +272,4 @@ func denoised(t *testing.T, d DiffusionSampler, start *torch.Tensor, noise *torc
 	x, err := d.Sample(t.Context(), start, noise)
 	require.NoError(t, err)
 	return x
-}
-
-func ExampleDiffusionSampler() {
-	s := torch.NewScope()
-	defer s.Close()
-	n, err := sched.NewNoise(sched.CosineNoise, 1000)
-	if err != nil {
-		panic(err)
-	}
-	d := DiffusionSampler{
-		Noise: n, Prediction: PredictX0, Steps: 20, Clip: true,
-		// All pictures are grey: in place of a network.
-		Denoiser: func(x, t *torch.Tensor) *torch.Tensor { return x.ZerosLike().AddScalar(0.25) },
-	}
-	images, err := d.Sample(context.Background(), s.Randn(nil, []int64{8, 3, 16, 16}), nil)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(images, images.Min().Float64(), images.Max().Float64(), d.Stochastic())
-	// Output: float32[8 3 16 16] cpu 0.25 0.25 false
 }

@@ -160,27 +160,6 @@ func TestStepsRefuse(t *testing.T) {
 	require.EqualError(t, err, `trainers: got the variance "learned" vs fixed-small or fixed-large`)
 }
 
-func ExampleDDIMStep() {
-	s := torch.NewScope()
-	defer s.Close()
-	n, err := sched.NewNoise(sched.CosineNoise, 1000)
-	if err != nil {
-		panic(err)
-	}
-	x0, noise := s.Full([]int64{1, 3, 8, 8}, 0.5), s.Full([]int64{1, 3, 8, 8}, -1)
-	l := LevelsAt(s, n, []int{800}, torch.CPU)
-	x := l.AddNoise(x0, noise)
-	// A network that knows the answer needs two steps: to step 400, and to the image.
-	for _, step := range [][2]int{{800, 400}, {400, -1}} {
-		out := noise // what a perfect network for PredictNoise returns
-		x = DDIMStep(n, step[0], step[1], 0, PredictNoise.Denoise(n, step[0], out, x, true), nil)
-		fmt.Printf("%.4f\n", x.Mean().Float64())
-	}
-	// Output:
-	// -0.1931
-	// 0.5000
-}
-
 // levelsOf are the shares of image and noise at step t, in float64.
 func levelsOf(n *sched.Noise, t int) (signal, noise float64) {
 	bar := n.AlphaBar(t)

@@ -4,19 +4,14 @@ import (
 	"fmt"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
-	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
-// A critic's outputs for a batch of two real and two generated images.
-func outputs(s *torch.Scope) (real, fake *torch.Tensor) {
-	return s.FromFloat32s([]float32{2, 1}, 2), s.FromFloat32s([]float32{-1, 0}, 2)
-}
-
+// The outputs are those of a critic, for a batch of two real and two generated images.
 func ExampleWassersteinCritic() {
 	s := torch.NewScope()
 	defer s.Close()
-	real, fake := outputs(s)
+	real, fake := s.FromFloat32s([]float32{2, 1}), s.FromFloat32s([]float32{-1, 0})
 	fmt.Println(trainers.WassersteinCritic(real, fake).Float64())
 	// Output: -2
 }
@@ -24,7 +19,7 @@ func ExampleWassersteinCritic() {
 func ExampleWassersteinGenerator() {
 	s := torch.NewScope()
 	defer s.Close()
-	_, fake := outputs(s)
+	fake := s.FromFloat32s([]float32{-1, 0})
 	fmt.Println(trainers.WassersteinGenerator(fake).Float64())
 	// Output: 0.5
 }
@@ -32,7 +27,7 @@ func ExampleWassersteinGenerator() {
 func ExampleNonSaturatingCritic() {
 	s := torch.NewScope()
 	defer s.Close()
-	real, fake := outputs(s)
+	real, fake := s.FromFloat32s([]float32{2, 1}), s.FromFloat32s([]float32{-1, 0})
 	fmt.Printf("%.4f\n", trainers.NonSaturatingCritic(real, fake).Float64())
 	// Output: 0.7233
 }
@@ -40,7 +35,7 @@ func ExampleNonSaturatingCritic() {
 func ExampleNonSaturatingGenerator() {
 	s := torch.NewScope()
 	defer s.Close()
-	_, fake := outputs(s)
+	fake := s.FromFloat32s([]float32{-1, 0})
 	fmt.Printf("%.4f\n", trainers.NonSaturatingGenerator(fake).Float64())
 	// Output: 1.0032
 }
@@ -48,7 +43,7 @@ func ExampleNonSaturatingGenerator() {
 func ExampleHingeCritic() {
 	s := torch.NewScope()
 	defer s.Close()
-	real, fake := outputs(s)
+	real, fake := s.FromFloat32s([]float32{2, 1}), s.FromFloat32s([]float32{-1, 0})
 	fmt.Println(trainers.HingeCritic(real, fake).Float64())
 	// Output: 0.5
 }
@@ -56,7 +51,7 @@ func ExampleHingeCritic() {
 func ExampleHingeGenerator() {
 	s := torch.NewScope()
 	defer s.Close()
-	_, fake := outputs(s)
+	fake := s.FromFloat32s([]float32{-1, 0})
 	fmt.Println(trainers.HingeGenerator(fake).Float64())
 	// Output: 0.5
 }
@@ -64,7 +59,7 @@ func ExampleHingeGenerator() {
 func ExampleBCECritic() {
 	s := torch.NewScope()
 	defer s.Close()
-	real, fake := outputs(s)
+	real, fake := s.FromFloat32s([]float32{2, 1}), s.FromFloat32s([]float32{-1, 0})
 	fmt.Printf("%.4f\n", trainers.BCECritic(real, fake).Float64())
 	// Output: 0.7233
 }
@@ -72,9 +67,31 @@ func ExampleBCECritic() {
 func ExampleBCEGenerator() {
 	s := torch.NewScope()
 	defer s.Close()
-	_, fake := outputs(s)
+	fake := s.FromFloat32s([]float32{-1, 0})
 	fmt.Printf("%.4f\n", trainers.BCEGenerator(fake).Float64())
 	// Output: 1.0032
+}
+
+// A loss by its name, as a command line gives it: the pair of functions above.
+func ExampleGANLoss() {
+	s := torch.NewScope()
+	defer s.Close()
+	real, fake := s.FromFloat32s([]float32{2, 1}), s.FromFloat32s([]float32{-1, 0})
+	for _, l := range trainers.GANLosses {
+		if l == trainers.TIGASOnly { // has no critic
+			continue
+		}
+		fmt.Printf("%-13s %.2f %.2f %v\n", l, l.Critic(real, fake).Float64(), l.Generator(fake).Float64(), l.Wasserstein())
+	}
+	_, err := trainers.ParseGANLoss("lsgan")
+	fmt.Println(err)
+	// Output:
+	// wgan-gp       -2.00 0.50 true
+	// wgan-clip     -2.00 0.50 true
+	// nonsaturating 0.72 1.00 false
+	// hinge         0.50 0.50 false
+	// bce           0.72 1.00 false
+	// trainers: got the loss "lsgan" vs one of [wgan-gp wgan-clip nonsaturating hinge bce tigas-only]
 }
 
 func ExampleGradientPenalty() {
@@ -97,6 +114,37 @@ func ExampleClipWeights() {
 	// Output: [-0.01 0.005 0.01]
 }
 
+// A linear discriminator has one slope everywhere, here of length 5: gamma/2 times its square.
+func ExampleR1Penalty() {
+	s := torch.NewScope()
+	defer s.Close()
+	w := s.FromFloat32s([]float32{3, 4}, 2)
+	critic := func(x *torch.Tensor) *torch.Tensor { return x.MatMul(w) }
+	fmt.Println(trainers.R1Penalty(critic, s.Ones([]int64{8, 2}), 0.8).Float64())
+	// Output: 10
+}
+
+// Images that are three times their style change by 3 for each step of 1: the running mean of lengths goes there, by a
+// hundredth of the way in each step.
+func ExamplePathLengthPenalty() {
+	s := torch.NewScope()
+	defer s.Close()
+	mean := s.Scalar(0)
+	for range 3 { // in a loop of one's own
+		step := s.Child()
+		styles := step.Full([]int64{2, 1, 4}, 1).RequiresGrad(true) // [N, layers, D]
+		images := styles.Reshape(2, 1, 2, 2).MulScalar(3)           // a generator
+		penalty, m := trainers.PathLengthPenalty(images, styles, step.Ones([]int64{2, 1, 2, 2}), step.Use(mean))
+		mean = s.Adopt(m)
+		fmt.Printf("penalty %.2f, %.4f of 3\n", penalty.Float64(), mean.Float64())
+		step.Close()
+	}
+	// Output:
+	// penalty 8.82, 0.0300 of 3
+	// penalty 8.65, 0.0597 of 3
+	// penalty 8.47, 0.0891 of 3
+}
+
 func ExampleR1Gamma() {
 	fmt.Println(trainers.R1Gamma(256, 16), trainers.R1Gamma(512, 8))
 	// Output: 0.8192 6.5536
@@ -115,6 +163,30 @@ func ExampleReparameterize() {
 	noise := s.FromFloat32s([]float32{0.5, -1}, 1, 2)
 	fmt.Printf("%.4f\n", trainers.Reparameterize(mu, logvar, noise).Float32s())
 	// Output: [1.5000 -0.7183]
+}
+
+// The divergence from the standard normal distribution: none for that itself, mu²/2 for one that is moved. Free bits are what
+// each dimension may have for nothing.
+func ExampleKL() {
+	s := torch.NewScope()
+	defer s.Close()
+	mu, logvar := s.FromFloat32s([]float32{0, 0, 2, 0}, 2, 2), s.Zeros([]int64{2, 2})
+	fmt.Println(trainers.KL(mu, logvar, trainers.KLOptions{}).Float64(),
+		trainers.KL(mu, logvar, trainers.KLOptions{Reduction: trainers.MeanReduction}).Float64(),
+		trainers.KL(mu, logvar, trainers.KLOptions{FreeBits: 0.5}).Float64())
+	// Output: 1 0.5 1.5
+}
+
+func ExampleParseReconstruction() {
+	for _, name := range []string{"mse", "l1", "bce", "ssim"} {
+		kind, err := trainers.ParseReconstruction(name)
+		fmt.Println(kind == trainers.ReconstructionKind(name), err)
+	}
+	// Output:
+	// true <nil>
+	// true <nil>
+	// true <nil>
+	// false trainers: got the reconstruction "ssim" vs mse, l1 or bce
 }
 
 func ExampleClampLogVar() {
@@ -142,61 +214,4 @@ func ExampleReconstruction() {
 	// sum 0.75 1
 	// mean 0.375 0.5
 	// 0.8636
-}
-
-func ExampleNoiseLevels() {
-	s := torch.NewScope()
-	defer s.Close()
-	schedule, err := sched.NewNoise(sched.CosineNoise, 1000)
-	if err != nil {
-		panic(err)
-	}
-	x0, noise := s.Ones([]int64{2, 1, 1, 1}), s.Zeros([]int64{2, 1, 1, 1})
-	levels := trainers.LevelsAt(s, schedule, []int{0, 999}, torch.CPU)
-	fmt.Printf("%.3f\n", levels.AddNoise(x0, noise).Float32s()) // what is left of the image
-	// Output: [1.000 0.000]
-}
-
-func ExampleDiffusionLoss() {
-	s := torch.NewScope()
-	defer s.Close()
-	out, target := s.Zeros([]int64{2, 3, 4, 4}), s.Ones([]int64{2, 3, 4, 4})
-	weights := s.FromFloat32s([]float32{1, 0.5}, 2)
-	fmt.Println(trainers.DiffusionLoss(out, target, nil).Float64(), trainers.DiffusionLoss(out, target, weights).Float64())
-	// Output: 1 0.75
-}
-
-func ExamplePrediction_MinSNRWeight() {
-	for _, snr := range []float64{0.1, 5, 100} {
-		fmt.Printf("%5.3g: eps %.3g v %.3g x0 %.3g\n", snr, trainers.PredictNoise.MinSNRWeight(snr, 5),
-			trainers.PredictV.MinSNRWeight(snr, 5), trainers.PredictX0.MinSNRWeight(snr, 5))
-	}
-	// Output:
-	//   0.1: eps 1 v 0.0909 x0 0.1
-	//     5: eps 1 v 0.833 x0 5
-	//   100: eps 0.05 v 0.0495 x0 5
-}
-
-func ExampleClampThrough() {
-	s := torch.NewScope()
-	defer s.Close()
-	x := s.FromFloat32s([]float32{-2, 0.5, 3}, 3).RequiresGrad(true)
-	y := trainers.ClampThrough(x, -1, 1)
-	g := torch.Grad(y.Sum(), []*torch.Tensor{x}, torch.GradOptions{})[0]
-	fmt.Println(y.Float32s(), g.Float32s())
-	// Output: [-1 0.5 1] [1 1 1]
-}
-
-func ExampleDDPMStep() {
-	s := torch.NewScope()
-	defer s.Close()
-	schedule, err := sched.NewNoise(sched.LinearNoise, 1000)
-	if err != nil {
-		panic(err)
-	}
-	// The mean of the step before x_500, for a known image: no noise is added here.
-	xt, x0 := s.Full([]int64{1, 1, 1, 1}, 0.3), s.Full([]int64{1, 1, 1, 1}, 1)
-	z := s.Zeros([]int64{1, 1, 1, 1})
-	fmt.Printf("%.4f\n", trainers.DDPMStep(schedule, 500, 499, trainers.FixedSmall, x0, xt, z).Float64())
-	// Output: 0.3013
 }

@@ -27,20 +27,20 @@ type Family interface {
 
 // NamedOptimizer is an optimiser with its name in snapshots and in the log.
 type NamedOptimizer struct {
-	Name string
+	Name string // G, D, net ...
 	optim.Optimizer
 }
 
-// NamedValue is a number with its name in the log.
-type NamedValue struct {
+// namedValue is a number with its name in the log.
+type namedValue struct {
 	Name  string
 	Value float64
 }
 
 // Step is what the loop gives a [Family] for one step.
 type Step struct {
-	Scope    *torch.Scope // closed after the step: everything in it is freed
-	Progress sched.Progress
+	Scope    *torch.Scope     // closed after the step: everything in it is freed
+	Progress sched.Progress   // before the step: 0 steps in the first one
 	Noise    *torch.Generator // the run's random numbers, on its device
 	Choice   *torch.Generator // those that decide what is computed, on the CPU: the host reads them
 

@@ -218,7 +218,7 @@ func (g *GAN) latents(st *Step, n int64) *torch.Tensor {
 	return st.Scope.Randn(st.Noise, []int64{n, int64(g.o.Latent)}, torch.Options{Device: g.device})
 }
 
-// LatentShape is [Latent].
+// LatentShape is the shape of one latent: one number, the length.
 func (g *GAN) LatentShape() []int64 { return []int64{int64(g.o.Latent)} }
 
 // Sample returns images [N, 3, H, W] in [-1, 1] from the averaged generator, or from the trained one without average.

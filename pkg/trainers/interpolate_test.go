@@ -1,7 +1,6 @@
 package trainers
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -148,28 +147,4 @@ func TestLatentWalkMeetsKeys(t *testing.T) {
 	one := torch.Slice[float32](LatentWalk(keys.Narrow(0, 2, 1), 3))
 	key := torch.Slice[float32](keys.Narrow(0, 2, 1))
 	require.Equal(t, append(append(append([]float32{}, key...), key...), key...), one)
-}
-
-func ExampleLatentWalk() {
-	s := torch.NewScope()
-	defer s.Close()
-	keys := s.FromFloat32s([]float32{2, 0, 0, 2, -2, 0}, 3, 2) // three latents of two numbers
-	walk := LatentWalk(keys, 6)
-	for i := range int64(3) {
-		fmt.Printf("%.2f\n", torch.Slice[float32](walk.Narrow(0, i, 1)))
-	}
-	fmt.Println(walk.Shape())
-	// Output:
-	// [2.00 0.00]
-	// [1.41 1.41]
-	// [0.00 2.00]
-	// [6 2]
-}
-
-func ExampleSlerp() {
-	s := torch.NewScope()
-	defer s.Close()
-	a, b := s.FromFloat32s([]float32{1, 0}, 1, 2), s.FromFloat32s([]float32{0, 3}, 1, 2)
-	fmt.Printf("%.3f\n", torch.Slice[float32](Slerp(a, b, 0.5))) // of norm 2, at 45 degrees
-	// Output: [1.414 1.414]
 }

@@ -20,9 +20,14 @@ import (
 var ErrInterrupted = errors.New("interrupted")
 
 // OutputError is that of a file of the run folder that could not be written.
-type OutputError struct{ Err error }
+type OutputError struct {
+	Err error // what the system said, such as syscall.ENOSPC
+}
 
+// Error is the text of Err as it is.
 func (e *OutputError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err, for errors.Is and errors.As.
 func (e *OutputError) Unwrap() error { return e.Err }
 
 // output marks an error as one of writing; nil stays nil.
@@ -40,7 +45,7 @@ type RunOptions struct {
 	SnapKimg float64 `json:"snap_kimg"`     // distance of pictures; 0: an 8th of the run, at most 200
 	SaveKimg float64 `json:"snapshot_kimg"` // distance of snapshots; 0: that of pictures
 	Grid     int     `json:"grid"`          // pictures along each side of the sample grid; 0: 8
-	Seed     int64   `json:"seed"`
+	Seed     int64   `json:"seed"`          // of the noise in training and of the latents of the sample grid
 
 	Keep     checkpoint.Retention `json:"-"` // which snapshots stay
 	Best     string               `json:"-"` // value of the log that the best snapshot has the lowest mean of, or with - in front the highest; "": none

@@ -1,7 +1,6 @@
 package trainers
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -119,19 +118,4 @@ func TestClampThrough(t *testing.T) {
 	y := ClampThrough(x, -1, 1)
 	require.Equal(t, []float64{-1, 0.25, 1}, torch.Slice[float64](y.Detach()))
 	require.Equal(t, []float64{1, 1, 1}, torch.Slice[float64](torch.Grad(y.Sum(), []*torch.Tensor{x}, torch.GradOptions{})[0]))
-}
-
-func ExamplePrediction() {
-	s := torch.NewScope()
-	defer s.Close()
-	schedule, err := sched.NewNoise(sched.CosineNoise, 1000)
-	if err != nil {
-		panic(err)
-	}
-	l := LevelsAt(s, schedule, []int{100}, torch.CPU)
-	x0, noise := s.Full([]int64{1, 3, 8, 8}, 0.5), s.Full([]int64{1, 3, 8, 8}, -1)
-	xt := l.AddNoise(x0, noise)
-	out := PredictV.Target(x0, noise, l) // what a network would learn to return
-	fmt.Printf("%.4f\n", PredictV.X0(out, xt, l).Mean().Float64())
-	// Output: 0.5000
 }

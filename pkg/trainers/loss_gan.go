@@ -11,7 +11,7 @@ import (
 // Lipschitz: add [GradientPenalty], or call [ClipWeights] after each step.
 func WassersteinCritic(real, fake *torch.Tensor) *torch.Tensor { return fake.Mean().Sub(real.Mean()) }
 
-// WassersteinGenerator is -mean(fake).
+// WassersteinGenerator is -mean(fake) for the critic's outputs on generated images, a scalar. It is not bounded.
 func WassersteinGenerator(fake *torch.Tensor) *torch.Tensor { return fake.Mean().Neg() }
 
 // NonSaturatingCritic is mean softplus(fake) + mean softplus(-real) for logits: the discriminator loss of Goodfellow et
@@ -28,7 +28,7 @@ func HingeCritic(real, fake *torch.Tensor) *torch.Tensor {
 	return real.RSubScalar(1).ReLU().Mean().Add(fake.AddScalar(1).ReLU().Mean())
 }
 
-// HingeGenerator is -mean(fake).
+// HingeGenerator is -mean(fake) for the critic's outputs on generated images: no hinge, as in the paper.
 func HingeGenerator(fake *torch.Tensor) *torch.Tensor { return fake.Mean().Neg() }
 
 // BCECritic is the mean binary cross-entropy of real logits against 1 plus that of fake logits against 0. It equals
@@ -109,7 +109,7 @@ const (
 // GANLosses lists them in the order of the help text.
 var GANLosses = []GANLoss{WGANGP, WGANClip, NonSaturating, Hinge, BCE, TIGASOnly}
 
-// ParseGANLoss reads one of the names.
+// ParseGANLoss reads one of the names in [GANLosses]; for another one it returns an error that lists them.
 func ParseGANLoss(s string) (GANLoss, error) {
 	for _, l := range GANLosses {
 		if s == string(l) {
@@ -119,8 +119,8 @@ func ParseGANLoss(s string) (GANLoss, error) {
 	return "", fmt.Errorf("trainers: got the loss %q vs one of %v", s, GANLosses)
 }
 
-// Critic returns the critic's loss for outputs on real and generated images, without penalty. It panics for TIGASOnly,
-// which has no critic.
+// Critic returns the critic's loss for outputs on real and generated images, without penalty. It panics with
+// *[torch.Error] for TIGASOnly, which has no critic.
 func (l GANLoss) Critic(real, fake *torch.Tensor) *torch.Tensor {
 	switch l {
 	case WGANGP, WGANClip:
@@ -132,11 +132,11 @@ func (l GANLoss) Critic(real, fake *torch.Tensor) *torch.Tensor {
 	case BCE:
 		return BCECritic(real, fake)
 	}
-	panic(fmt.Sprintf("trainers: the loss %q has no critic", l))
+	panic(&torch.Error{Op: "GANLoss", Msg: fmt.Sprintf("the loss %q has no critic", l)})
 }
 
-// Generator returns the generator's adversarial loss for the critic's outputs on generated images. It panics for
-// TIGASOnly.
+// Generator returns the generator's adversarial loss for the critic's outputs on generated images. It panics with
+// *[torch.Error] for TIGASOnly.
 func (l GANLoss) Generator(fake *torch.Tensor) *torch.Tensor {
 	switch l {
 	case WGANGP, WGANClip:
@@ -148,7 +148,7 @@ func (l GANLoss) Generator(fake *torch.Tensor) *torch.Tensor {
 	case BCE:
 		return BCEGenerator(fake)
 	}
-	panic(fmt.Sprintf("trainers: the loss %q has no critic", l))
+	panic(&torch.Error{Op: "GANLoss", Msg: fmt.Sprintf("the loss %q has no critic", l)})
 }
 
 // Wasserstein tells whether the critic is an unbounded one, whose outputs are not logits.

@@ -1,7 +1,6 @@
 package trainers
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -67,29 +66,4 @@ func TestStyleLossFiniteDifferences(t *testing.T) {
 		penalty, _ := PathLengthPenalty(images, styles, noise, mean)
 		return penalty
 	})
-}
-
-func ExampleR1Penalty() {
-	s := torch.NewScope()
-	defer s.Close()
-	w := s.FromFloat64s([]float64{3, 4}, 2, 1)
-	critic := func(x *torch.Tensor) *torch.Tensor { return x.MatMul(w) }
-	fmt.Println(R1Penalty(critic, s.FromFloat64s([]float64{1, 2}, 1, 2), 10).Float64())
-	// Output: 125
-}
-
-func ExamplePathLengthPenalty() {
-	s := torch.NewScope()
-	defer s.Close()
-	mean := s.Scalar(0)
-	for range 3 { // in a loop of one's own
-		step := s.Child()
-		styles := step.Full([]int64{2, 1, 4}, 1).RequiresGrad(true)
-		images := styles.Reshape(2, 1, 2, 2).MulScalar(3) // a generator
-		_, m := PathLengthPenalty(images, styles, step.Ones([]int64{2, 1, 2, 2}), step.Use(mean))
-		mean = s.Adopt(m)
-		step.Close()
-	}
-	fmt.Printf("%.4f of 3\n", mean.Float64())
-	// Output: 0.0891 of 3
 }

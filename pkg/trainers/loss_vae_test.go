@@ -1,7 +1,6 @@
 package trainers
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -96,15 +95,4 @@ func TestVAEStepFiniteDifferences(t *testing.T) {
 	g := torch.Grad(KL(leaf, logvar, KLOptions{FreeBits: 0.1}), []*torch.Tensor{leaf}, torch.GradOptions{})[0].To(torch.Float32).Float32s()
 	require.NotZero(t, g[0])
 	require.Zero(t, g[1])
-}
-
-func ExampleKL() {
-	s := torch.NewScope()
-	defer s.Close()
-	mu, logvar := s.FromFloat64s([]float64{0.5, -1}, 1, 2), s.FromFloat64s([]float64{0.2, -0.3}, 1, 2)
-	fmt.Printf("%.4f nats\n", KL(mu, logvar, KLOptions{}).Float64())
-	fmt.Println("means at 64 x 64 with 128 dimensions: beta", EffectiveBeta(3, 64, 64, 128))
-	// Output:
-	// 0.6561 nats
-	// means at 64 x 64 with 128 dimensions: beta 96
 }

@@ -125,15 +125,15 @@ func (st *stats) flush() {
 
 // take returns the means since the last call and starts anew. Names without a report in between are left out; one without
 // a finite value is NaN.
-func (st *stats) take() []NamedValue {
+func (st *stats) take() []namedValue {
 	st.flush()
-	var out []NamedValue
+	var out []namedValue
 	for _, name := range st.names {
 		switch m := st.means[name]; {
 		case m.N > 0:
-			out = append(out, NamedValue{name, m.Sum / float64(m.N)})
+			out = append(out, namedValue{name, m.Sum / float64(m.N)})
 		case m.Other > 0:
-			out = append(out, NamedValue{name, math.NaN()})
+			out = append(out, namedValue{name, math.NaN()})
 		}
 		*st.means[name] = mean{}
 	}

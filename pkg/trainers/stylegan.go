@@ -206,7 +206,7 @@ func (g *StyleGAN) judge(st *Step, images *torch.Tensor) *torch.Tensor {
 	return g.critic.Forward(g.aug.Apply(images, st.Noise))
 }
 
-// LatentShape is [Latent].
+// LatentShape is that of one latent vector: its length, alone.
 func (g *StyleGAN) LatentShape() []int64 { return []int64{g.generator.LatentDim()} }
 
 // Sample returns images [N, 3, H, W] from the averaged generator, or from the trained one without average, with constant
@@ -235,10 +235,10 @@ func (g *StyleGAN) Tensors() iter.Seq2[string, *torch.Tensor] {
 	}
 }
 
-// TIGAS is the term in the loss.
+// TIGAS is the term in the generator's loss; without a detector it is absent.
 func (g *StyleGAN) TIGAS() tigas.Term { return g.o.Term }
 
-// Optimizers are those of the networks.
+// Optimizers are those of the generator, G, and the discriminator, D.
 func (g *StyleGAN) Optimizers() []NamedOptimizer {
 	return []NamedOptimizer{g.g.optimizer(), g.d.optimizer()}
 }
@@ -252,7 +252,7 @@ type StyleSampler struct {
 	net *models.StyleGenerator
 }
 
-// LatentShape is [Latent].
+// LatentShape is that of one latent vector: its length, alone.
 func (s *StyleSampler) LatentShape() []int64 { return []int64{s.net.LatentDim()} }
 
 // Sample is [StyleSampler.Synthesize] of [StyleSampler.Styles].

@@ -158,22 +158,31 @@ func (v *VAE) latents(st *Step, n int64) *torch.Tensor {
 	return st.Scope.Randn(st.Noise, []int64{n, int64(v.o.Latent)}, torch.Options{Device: v.device})
 }
 
-// LatentShape is [Latent].
+// LatentShape is the shape of one latent: one number, the length.
 func (v *VAE) LatentShape() []int64 { return []int64{int64(v.o.Latent)} }
 
 // Sample decodes latents to images [N, 3, H, W] in [-1, 1].
 func (v *VAE) Sample(_ context.Context, latents *torch.Tensor) (images *torch.Tensor, err error) {
-	evaluating(v.net, func() { images = v.images(v.net.Decode(latents)) })
+	v.evaluating(func() { images = v.images(v.net.Decode(latents)) })
 	return images, nil
 }
 
 // Reconstruct decodes the means of the images' latents.
 func (v *VAE) Reconstruct(images *torch.Tensor) (out *torch.Tensor) {
-	evaluating(v.net, func() {
+	v.evaluating(func() {
 		mu, _ := v.net.Encode(images)
 		out = v.images(v.net.Decode(mu))
 	})
 	return out
+}
+
+// evaluating is [evaluating] for a network that is trained; one that was loaded is in that mode.
+func (v *VAE) evaluating(f func()) {
+	if v.l.opt == nil {
+		torch.NoGrad(f)
+		return
+	}
+	evaluating(v.net, f)
 }
 
 // Tensors are the weights by name: VAE.… with the names of PyTorch's state dict.
