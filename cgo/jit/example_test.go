@@ -84,3 +84,37 @@ func ExampleLoadBytes() {
 	fmt.Println(err)
 	// Output: jit: load net.pt: got neither a TorchScript archive nor a checkpoint; want a TorchScript file, as torch.jit.save writes it
 }
+
+// A network that is written in Go becomes a module that Python loads, with the names of a state dict.
+func ExampleTrace() {
+	err := torch.Scoped(func(s *torch.Scope) error {
+		w, b := s.FromFloat32s([]float32{2, 3}, 1, 2), s.FromFloat32s([]float32{1})
+		net := func(x *torch.Tensor) *torch.Tensor { return x.MatMul(w.Transpose(0, 1)).Add(b) }
+
+		m, err := jit.Trace(s, []jit.Named{{Name: "fc.weight", Tensor: w}, {Name: "fc.bias", Tensor: b}}, nil, jit.Method{
+			Name: "forward", Args: []jit.Named{{Name: "x", Tensor: s.Zeros([]int64{1, 2})}},
+			Run: func(in []*torch.Tensor) []*torch.Tensor { return []*torch.Tensor{net(in[0])} },
+		})
+		if err != nil {
+			return err
+		}
+		archive, err := m.Bytes() // or m.Save("net.pt")
+		if err != nil {
+			return err
+		}
+		loaded, err := jit.LoadBytes(s, archive, torch.CPU, "net.pt")
+		if err != nil {
+			return err
+		}
+		params, err := loaded.Parameters(s)
+		fmt.Println(params[0].Name, params[1].Name)
+		fmt.Println(torch.Slice[float32](loaded.ForwardTensor(s.FromFloat32s([]float32{10, 20, 1, 1}, 2, 2))))
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// fc.weight fc.bias
+	// [81 6]
+}

@@ -30,7 +30,8 @@ var dotted = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
 // to take any number of images leaves that size to libtorch (-1 in [torch.Tensor.Reshape]); one that is to run on other
 // devices makes no tensors but from its arguments. Random numbers are drawn anew in each call.
 //
-// It returns an error for names that cannot be, and what Run panics of libtorch; traces do not nest.
+// It returns an error for names that cannot be, and what Run panics of libtorch; traces do not nest. Any other panic of
+// Run goes on.
 func Trace(s *torch.Scope, params, buffers []Named, methods ...Method) (*Module, error) {
 	torch.CheckScope(s, "jit")
 	var names []string
@@ -73,8 +74,14 @@ func (m *Module) trace(method Method) (err error) {
 	}
 	work := m.scope.Child() // until the results have been looked at
 	defer work.Close()
+	var other any // panic that is no *torch.Error: it must not pass through C++, which would go on tracing
 	torch.NoGrad(func() {
 		err = ctorch.JITTrace(m.ptr(), method.Name, names[1:], handles, func(args []ctorch.Handle) (results []ctorch.Handle, err error) {
+			defer func() {
+				if r := recover(); r != nil {
+					other, err = r, fmt.Errorf("panic: %v", r)
+				}
+			}()
 			in := make([]*torch.Tensor, len(args))
 			for i, h := range args {
 				in[i] = torch.AdoptHandle(work, h)
@@ -92,6 +99,9 @@ func (m *Module) trace(method Method) (err error) {
 	})
 	runtime.KeepAlive(method.Args)
 	runtime.KeepAlive(m)
+	if other != nil {
+		panic(other)
+	}
 	if err != nil {
 		return fmt.Errorf("jit: trace %s: %w", method.Name, err)
 	}

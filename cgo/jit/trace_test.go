@@ -119,6 +119,14 @@ func TestTraceErrors(t *testing.T) {
 	if got := m.ForwardTensor(s.Scalar(1)).Float64(); got != 2 {
 		t.Errorf("the outer trace: got %v", got)
 	}
+	func() {
+		defer func() {
+			if r := recover(); r != "a bug" {
+				t.Errorf("got the panic %v", r)
+			}
+		}()
+		_, _ = jit.Trace(s, nil, nil, jit.Method{Name: "forward", Args: one, Run: func([]*torch.Tensor) []*torch.Tensor { panic("a bug") }})
+	}()
 	// After an error nothing is traced on this thread any more, and nothing is left.
 	_, err = linear(s.Child(), s.Ones([]int64{2, 3}), s.Ones([]int64{2}))
 	check(t, err)
