@@ -9,7 +9,7 @@ GOTORCH := ./pkg/gotorch/... ./examples/gotorch-dcgan/...
 # Tests of several packages run at once: threads that spin while they wait take the cores that the others need.
 test check gotorch: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help libtorch build demo test gotorch check lint bench fuzz detector clean
+.PHONY: help libtorch build demo test gotorch check lint bench fuzz detector man clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ lint: libtorch ## gofmt, vet, staticcheck
 	$(GO) run $(STATIC) -tags invariants ./...
 	$(GO) run $(STATIC) -tags "invariants gotorch" $(GOTORCH)
 
-bench: build ## ratios against a Python script on the same libtorch
+bench: build ## ratios against Python and gotorch on the same libtorch
 	bench/run.sh
 
 fuzz: libtorch ## fuzz every parser of files, ten minutes each
@@ -54,6 +54,9 @@ fuzz: libtorch ## fuzz every parser of files, ten minutes each
 
 detector: build ## train the embedded detector anew (pkg/tigas/embedded.pt)
 	$(BIN) detector demo --out pkg/tigas/embedded.pt
+
+man: build ## write the manual pages to build/man
+	$(BIN) man --out build/man
 
 clean: ## remove what was built; runs and downloads stay
 	rm -rf bin build

@@ -25,6 +25,7 @@ type runConfig struct {
 	StyleGAN  *trainers.StyleGANOptions  `json:"stylegan,omitempty"`
 	VAE       *trainers.VAEOptions       `json:"vae,omitempty"`
 	Diffusion *trainers.DiffusionOptions `json:"diffusion,omitempty"`
+	Networks  *networks                  `json:"networks,omitempty"`
 	Run       trainers.RunOptions        `json:"run"`
 	Data      dataFlags                  `json:"data"`
 	TIGAS     tigasConfig                `json:"tigas"`
@@ -56,38 +57,50 @@ type loadedRun struct {
 	device torch.Device
 }
 
-// loadRun reads the newest snapshot of a run folder, or one snapshot file.
-func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, error) {
+// readRun reads the newest snapshot of a run folder, or one snapshot file: its configuration and the weights in it.
+func readRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, map[string]*torch.Tensor, error) {
 	file, err := findSnapshot(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tensors, meta, err := checkpoint.LoadSome(root, file, device, trainers.IsWeight)
 	if err != nil {
-		return nil, coded(exitSnapshot, err)
+		return nil, nil, coded(exitSnapshot, err)
 	}
 	l := &loadedRun{file: file, device: device}
 	if err = l.config.parse([]byte(meta["config"])); err != nil {
-		return nil, coded(exitSnapshot, fmt.Errorf("%s is no snapshot of a run: its header has no configuration", file))
+		return nil, nil, coded(exitSnapshot, fmt.Errorf("%s is no snapshot of a run: its header has no configuration", file))
+	}
+	return l, tensors, l.config.Networks.open(file)
+}
+
+// loadRun is readRun with the model built.
+func loadRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, error) {
+	l, tensors, err := readRun(root, path, device)
+	if err != nil {
+		return nil, err
 	}
 	switch c := l.config; {
 	case c.GAN != nil:
+		c.Networks.gan(c.GAN)
 		l.size, l.batch = c.GAN.Resolution, c.GAN.Batch
 		l.model, err = trainers.LoadGAN(root, *c.GAN, tensors, device)
 	case c.StyleGAN != nil:
 		l.size, l.batch = c.StyleGAN.Net.Resolution, c.StyleGAN.Batch
 		l.model, err = trainers.LoadStyleGAN(root, *c.StyleGAN, tensors, device)
 	case c.VAE != nil:
+		c.Networks.vae(c.VAE)
 		l.size, l.batch = c.VAE.Resolution, c.VAE.Batch
 		l.model, err = trainers.LoadVAE(root, *c.VAE, tensors, device)
 	case c.Diffusion != nil:
+		c.Networks.diffusion(c.Diffusion)
 		l.size, l.batch = c.Diffusion.Resolution, c.Diffusion.Batch
 		l.model, err = trainers.LoadDiffusion(root, *c.Diffusion, tensors, device)
 	default:
 		err = fmt.Errorf("got a run of the command %q vs gan, stylegan, vae or diffusion", c.Command)
 	}
 	if err != nil {
-		return nil, coded(exitSnapshot, fmt.Errorf("%s: %w", file, err))
+		return nil, coded(exitSnapshot, fmt.Errorf("%s: %w", l.file, err))
 	}
 	return l, nil
 }

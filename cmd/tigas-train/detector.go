@@ -13,7 +13,7 @@ func newDetector() *cobra.Command {
   tigas-train detector train --real photos/ --fake samples/ --out runs/detector`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("unknown command %q", args[0]).withHint("see tigas-train detector --help")
+				return unknownCommand(cmd, args[0])
 			}
 			return cmd.Help()
 		},

@@ -107,6 +107,7 @@ func (o *trainDetector) register(f *pflag.FlagSet) {
 	f.Int64Var(&s.Seed, "seed", 0, "seed of everything random; the same seed, machine and threads give the same detector")
 	f.IntVar(&o.Workers, "workers", 0, "decoding goroutines (default one for each core, at most 8)")
 	o.sys.register(f)
+	registerConfigFile(f)
 }
 
 func (o *trainDetector) validate() error {

@@ -42,14 +42,17 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 			if err := noZero(f, "beta2", "tigas-max-timestep"); err != nil {
 				return err
 			}
+			var err error
+			if t.own, err = t.nets.read(cmd, &t.keep, map[string][]string{"network": {"arch", "dropout"}}); err != nil {
+				return err
+			}
 			switch {
-			case t.data.demo() && f.Changed("arch"):
+			case t.data.demo() && (f.Changed("arch") || t.own != nil):
 				preset(f, originDemo, "kimg", 60)
 			case t.data.demo():
 				preset(f, originDemo, "arch", "demo", "lr", 2e-3, "lr-decay", "cosine", "batch", 32, "ema", 0.995, "sample-steps", 20, "kimg", 60)
 				oneThread(f)
 			}
-			var err error
 			if err = stepsToKimg(f, steps, d.Batch, &t.run.Kimg); err != nil {
 				return err
 			}
@@ -68,7 +71,12 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 				d.Sampling.Steps = max(1, min(d.Sampling.Steps, d.Timesteps))
 			}
 			d.Resolution = t.data.Resolution
-			if d.UNet, err = models.UNetPreset(arch, d.Resolution); err != nil {
+			if t.own != nil {
+				if err = t.own.tryDiffusion(t.sys, d); err != nil {
+					return err
+				}
+				t.own.diffusion(&d)
+			} else if d.UNet, err = models.UNetPreset(arch, d.Resolution); err != nil {
 				return (&hinted{code: exitUsage, err: fmt.Errorf("--arch: %w", err)}).withHint("see tigas-train diffusion --help")
 			}
 			if f.Changed("dropout") {
@@ -96,6 +104,7 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 	f := cmd.Flags()
 	t.data.register(f, "2^(levels-1) of the network divides it")
 	f.StringVar(&arch, "arch", "small", "network: "+strings.Join(models.UNetPresets, ", "))
+	t.nets.register(f, "", [2]string{"network", "TorchScript of a denoiser to train in place of --arch: noisy pictures [N, 3, R, R] and timesteps [N] to predictions [N, 3, R, R]"})
 	f.Float64Var(&dropout, "dropout", 0, "probability of dropout in the residual blocks (default by network)")
 	f.StringVar((*string)(&d.Predict), "predict", string(d.Predict), "what the network predicts: v, eps (the noise) or x0 (the image)")
 	f.StringVar(&d.Schedule, "schedule", d.Schedule, "of the noise: cosine, linear or sigmoid")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
@@ -96,6 +97,15 @@ func (l *logFormat) Set(v string) error {
 	}
 	*l = logFormat(v)
 	return nil
+}
+
+// consoleOf is the console of a command as its flags have it.
+func consoleOf(cmd *cobra.Command) *monitor.Console {
+	var c consoleFlags
+	if l := cmd.Flags().Lookup("log-format"); l != nil {
+		c.Format = logFormat(l.Value.String())
+	}
+	return c.console(cmd.ErrOrStderr())
 }
 
 // console is live on a terminal, unless the terminal is dumb or a CI system is looking. NO_COLOR is that of no-color.org.

@@ -23,6 +23,7 @@ demo pictures, with the detector that is part of the program; the defaults are t
 		Example: `  tigas-train gan --tigas-weight 0.1
   tigas-train gan --data photos/ --resolution 64 --tigas-model detector.pt --tigas-weight 0.1 --kimg 200 --out runs/a
   tigas-train gan --loss nonsaturating --arch resnet --device cuda
+  tigas-train gan --generator g.pt --discriminator d.pt --loss bce     networks from Python
   tigas-train gan --loss tigas-only --tigas-weight 1`,
 		Args: noArgs,
 		RunE: t.begun(func(cmd *cobra.Command) error {
@@ -34,15 +35,24 @@ demo pictures, with the detector that is part of the program; the defaults are t
 			if err = noZero(f, "critic-steps", "g-lr", "d-lr", "beta2", "ngf", "ndf"); err != nil {
 				return err
 			}
+			if t.own, err = t.nets.read(cmd, &t.keep, map[string][]string{"generator": {"ngf"}, "discriminator": {"ndf"}}); err != nil {
+				return err
+			}
 			if t.data.demo() {
 				small := demoGAN(g)
 				preset(f, originDemo, "latent", small.Latent, "ngf", small.GenWidth, "ndf", small.CriticWidth, "batch", small.Batch,
 					"g-lr", small.GenLR, "d-lr", small.CriticLR, "ema-kimg", small.EMAKimg, "kimg", demoKimg)
-				if g.GenWidth <= 16 {
+				if g.GenWidth <= 16 && t.own == nil {
 					oneThread(f)
 				}
 			}
+			if t.own != nil {
+				if err = t.own.tryGAN(t.sys, t.sys.console(cmd.ErrOrStderr()), f, g, t.data.Resolution); err != nil {
+					return err
+				}
+			}
 			g.Resolution = t.data.Resolution
+			t.own.gan(&g)
 			g = g.Resolve()
 			return t.train(cmd, family{
 				name: "gan", batch: g.Batch, check: g.Validate, config: func(c *runConfig) { c.GAN = &g }, best: byScore(t.tigas.Weight),
@@ -63,6 +73,9 @@ demo pictures, with the detector that is part of the program; the defaults are t
 	f := cmd.Flags()
 	t.data.register(f, "32, 64 or 128")
 	f.StringVar(&g.Arch, "arch", g.Arch, "networks: dcgan or resnet")
+	t.nets.register(f, "symmetric, [-1, 1], or unit, [0, 1]",
+		[2]string{"generator", "TorchScript of a generator to train in place of --arch's: latents [N, L] or [N, L, 1, 1] to pictures [N, 3, R, R]"},
+		[2]string{"discriminator", "TorchScript of a critic or discriminator: pictures [N, 3, R, R] to logits [N], [N, 1] or, of patches, [N, 1, H, W]"})
 	f.IntVar(&g.Latent, "latent", g.Latent, "length of the latent vector")
 	f.IntVar(&g.GenWidth, "ngf", g.GenWidth, "width of the generator, in channels (default by architecture: 64; resnet at 32: 256)")
 	f.IntVar(&g.CriticWidth, "ndf", g.CriticWidth, "width of the critic, in channels (default by architecture: 64; resnet at 32: 128)")

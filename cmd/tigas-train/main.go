@@ -35,7 +35,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(jsonArgument(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -43,7 +43,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, torch.ErrNondeterministic) {
 		err = fmt.Errorf("--deterministic: %w", err)
 	}
-	fmt.Fprintf(stderr, "tigas-train: error: %s\n", oneLine(err))
+	fmt.Fprintf(stderr, "tigas-train: error: %s%s\n", monitor.Printable(blame(cmd, err)), oneLine(err))
 	var hint *hinted
 	if errors.As(err, &hint) && hint.hint != "" {
 		fmt.Fprintf(stderr, "tigas-train: hint: %s\n", hint.hint)
@@ -55,26 +55,23 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tigas-train",
 		Short: "Train image generators with the TIGAS realism score as an extra loss",
-		Long: `tigas-train trains image generators natively on libtorch, with the TIGAS realism
-score as an extra loss: 1 - mean(score) of a frozen detector, added with a weight.
-
-  tigas-train gan --tigas-weight 0.1 --out runs/a           demo pictures, at once
+		Long: `tigas-train trains image generators natively on libtorch, with the TIGAS realism score as
+an extra loss: 1 - mean(score) of a frozen detector, added with a weight.`,
+		Example: `  tigas-train gan --tigas-weight 0.1 --out runs/a           # demo pictures, at once
   tigas-train stylegan --data photos/ --resolution 64 --device cuda
-  tigas-train vae                                           the same flags
-  tigas-train diffusion
+  tigas-train gan --data photos/ --dry-run                  # what would be done; nothing is written
+  tigas-train config init gan > run.yaml                    # every flag, with what it means
+  tigas-train gan --config run.yaml --kimg 200
   tigas-train sample runs/a --n 64 --out grid.png
-  tigas-train interpolate runs/a --frames 60 --out walk.gif
-  tigas-train eval runs/a                                   how near to real pictures
-  tigas-train watch runs/                                   curves and samples, live in a browser
-  tigas-train report runs/a --out report.html               the same as one file
-  tigas-train score photos/                                 is this one real?
-  tigas-train doctor                                        what this machine has
-
-Exit codes:
-` + exitCodes,
+  tigas-train watch runs/                                   # curves and samples, live in a browser
+  tigas-train report runs/a --out report.html               # the same as one file
+  tigas-train score photos/                                 # is this one real?
+  tigas-train doctor                                        # what this machine has`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
+
+		PersistentPreRunE: settle,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
@@ -82,11 +79,39 @@ Exit codes:
 			return unknownCommand(cmd, args[0])
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%s", flagError(err)).withHint("see %s --help", cmd.CommandPath())
+	root.SetFlagErrorFunc(flagUsage)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { commandHelp(cmd.OutOrStdout(), cmd) })
+	cobra.EnableCommandSorting = false // the order below is that of the help text
+	add := func(title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: title, Title: title})
+		for _, c := range commands {
+			c.GroupID = title
+		}
+		root.AddCommand(commands...)
+	}
+	add("Train", newGAN(), newStyleGAN(), newVAE(), newDiffusion())
+	add("Look at results, use them", newSample(), newInterpolate(), newReconstruct(), newEval(), newReport(), newWatch(), newProgression(), newExport())
+	add("Detector", newScore(), newDetector())
+	add("Set up", newConfig(), newDoctor(), newMan(), newVersion())
+	root.SetHelpCommandGroupID("Set up")
+	root.SetCompletionCommandGroupID("Set up")
+	everyCommand(root, func(c *cobra.Command) {
+		c.Flags().BoolP("help", "h", false, "show this text")
+		completeFlags(c)
 	})
-	root.AddCommand(newGAN(), newStyleGAN(), newVAE(), newDiffusion(), newSample(), newInterpolate(), newReconstruct(), newEval(), newReport(), newWatch(), newProgression(), newScore(), newDetector(), newDoctor(), newVersion())
 	return root
+}
+
+// flagUsage is the error of a command line that cannot be read.
+func flagUsage(cmd *cobra.Command, err error) error {
+	e := usagef("%s", flagError(err))
+	instead := ""
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		if instead = insteadOf(cmd, unknown.GetSpecifiedName(), "--"); instead != "" {
+			instead += " "
+		}
+	}
+	return e.withHint("%s", instead+"see "+cmd.CommandPath()+" --help")
 }
 
 // flagError says what a flag wants where pflag says which function of Go could not read its value.
@@ -105,10 +130,14 @@ func flagError(err error) string {
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	e := usagef("unknown command %q", name)
-	if s := cmd.SuggestionsFor(name); len(s) > 0 {
-		return e.withHint("did you mean %s?", strings.Join(s, " or "))
+	names := []string{}
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
 	}
-	return e.withHint("see tigas-train --help for the commands")
+	if near := closest(name, names); near != "" {
+		return e.withHint("did you mean %s %s?", cmd.CommandPath(), near)
+	}
+	return e.withHint("see %s --help for the commands", cmd.CommandPath())
 }
 
 // oneLine keeps an error's text on one line, whatever a library put into it.

@@ -35,7 +35,10 @@ func openDetector(ctx context.Context, console *monitor.Console, s *torch.Scope,
 	if err != nil {
 		return nil, err
 	}
-	if dir, err := cacheDir(); err == nil {
+	if path == "" {
+		return standIn(s, console, model, o)
+	}
+	if dir, err := cacheDir(); err == nil && !lookOnly(ctx) {
 		o.Converted = filepath.Join(dir, hub.ConvertedFolder)
 	}
 	det, err := tigas.Open(s, path, o)
@@ -46,10 +49,12 @@ func openDetector(ctx context.Context, console *monitor.Console, s *torch.Scope,
 	return det, nil
 }
 
-// detectorPath finds the file of a detector that is not the embedded one: of the hub, downloaded if need be, or of a run of
-// `detector train`, or the file that is named.
+// detectorPath finds the file of a detector that is not the embedded one: of the hub, downloaded if need be ("" for a dry run),
+// or of a run of `detector train`, or the file that is named.
 func detectorPath(ctx context.Context, console *monitor.Console, model string) (string, error) {
-	if revision, ok := hubModel(model); ok {
+	if revision, ok := hubModel(model); ok && lookOnly(ctx) {
+		return cachedDetector(hub.File{Revision: revision})
+	} else if ok {
 		file, err := fetchDetector(ctx, console, hub.File{Revision: revision}, false)
 		return file.Path, err
 	}

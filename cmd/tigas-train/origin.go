@@ -56,7 +56,7 @@ func flagValues(f *pflag.FlagSet) map[string]flagValue {
 		case l.Changed:
 			v.Origin = originGiven
 		}
-		if l.Name != "help" {
+		if !slices.Contains(unrecorded, l.Name) {
 			out[l.Name] = v
 		}
 	})
@@ -64,7 +64,10 @@ func flagValues(f *pflag.FlagSet) map[string]flagValue {
 }
 
 // notRestored are flags of one command line and not of a run.
-var notRestored = []string{"resume", "transfer", "out", "quiet", "log-format", "max-time", "help"}
+var notRestored = []string{"resume", "transfer", "out", "quiet", "log-format", "max-time", "config", "dry-run", "help"}
+
+// unrecorded are flags that say nothing of a run.
+var unrecorded = append([]string{"config", "dry-run", "help"}, showFlags...)
 
 // exclusive are flags of which a command line has one.
 var exclusive = [][2]string{{"kimg", "steps"}}
@@ -105,14 +108,14 @@ func (k *keepFlags) restore(f *pflag.FlagSet) error {
 
 // bySteps tells whether the run's length was given in steps, and still is.
 func (k *keepFlags) bySteps(f *pflag.FlagSet) bool {
-	return f.Lookup("steps") != nil && k.was.Flags["steps"].Origin == originGiven && !replaced(f, "steps")
+	return f.Lookup("steps") != nil && givenOrigin(k.was.Flags["steps"].Origin) && !replaced(f, "steps")
 }
 
-// replaced tells whether the command line has another flag that stands for this one.
+// replaced tells whether this call has another flag that stands for this one.
 func replaced(f *pflag.FlagSet, name string) bool {
 	for _, e := range exclusive {
 		for i := range e {
-			if other := f.Lookup(e[1-i]); name == e[i] && other != nil && other.Changed && other.Annotations[originKey] == nil {
+			if other := f.Lookup(e[1-i]); name == e[i] && other != nil && givenNow(other) {
 				return true
 			}
 		}

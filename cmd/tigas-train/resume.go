@@ -30,6 +30,7 @@ type keepFlags struct {
 	run  *checkpoint.Run     // that is continued, locked; nil: a new one
 	from checkpoint.Snapshot // in it; without a file: the run had none yet
 	was  runConfig           // its configuration
+	look bool                // nothing is written
 }
 
 func (k *keepFlags) register(f *pflag.FlagSet, r *trainers.RunOptions) {
@@ -92,6 +93,7 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 			return usagef("--%s: got an empty name", name)
 		}
 	}
+	k.look = lookOnly(cmd.Context())
 	if k.resume == "" {
 		return nil
 	}
@@ -109,7 +111,7 @@ func (k *keepFlags) begin(cmd *cobra.Command, console *monitor.Console, out stri
 	if k.run, err = checkpoint.Open(folder); err != nil {
 		return coded(exitSnapshot, err)
 	}
-	if err = k.run.Lock(); err != nil {
+	if err = k.lock(cmd); err != nil {
 		return k.lockError(err)
 	}
 	if err = k.choose(console, file); err != nil {
@@ -275,10 +277,11 @@ func written(dir string) (last time.Time) {
 // choose takes the snapshot with a name, or the newest one that is what was written. Damaged ones are named.
 func (k *keepFlags) choose(console *monitor.Console, file string) error {
 	all, err := k.run.Snapshots()
+	listed := err == nil
 	if err != nil {
 		console.Warn("%s: looking at the files instead", err)
 		var damaged []error
-		all, damaged, err = k.run.Rescan()
+		all, damaged, err = k.rescan()
 		for _, d := range damaged {
 			console.Warn("%s", d)
 		}
@@ -298,6 +301,10 @@ func (k *keepFlags) choose(console *monitor.Console, file string) error {
 	if len(all) == 0 {
 		return nil
 	}
+	if k.look && !listed { // there is no new manifest to read
+		k.from = all[len(all)-1]
+		return nil
+	}
 	s, damaged, err := k.run.Newest()
 	for _, d := range damaged {
 		console.Warn("%s", d)
@@ -308,6 +315,9 @@ func (k *keepFlags) choose(console *monitor.Console, file string) error {
 
 // open makes the folder of a new run, or takes the one that is continued, and says what it does.
 func (k *keepFlags) open(console *monitor.Console, out, name string) (*checkpoint.Run, error) {
+	if k.run == nil && k.look {
+		return planned(out, name)
+	}
 	if k.run == nil {
 		var err error
 		if k.run, err = createRun(out, name); err != nil {
@@ -315,8 +325,11 @@ func (k *keepFlags) open(console *monitor.Console, out, name string) (*checkpoin
 		}
 		return k.run, k.lockError(k.run.Lock())
 	}
-	if k.from.File == "" {
+	if k.from.File == "" && !k.look {
 		return k.run, coded(exitOutput, k.run.Restart())
+	}
+	if k.from.File == "" {
+		return k.run, nil
 	}
 	console.Message("resume    %s from step %d (kimg %.1f), %s", k.run.Dir, k.from.Step, float64(k.from.Images)/1000, k.from.File)
 	return k.run, nil

@@ -131,7 +131,7 @@ func (c *runConfig) line() string {
 	b.WriteString("tigas-train " + c.Command)
 	for _, s := range c.settings() {
 		switch {
-		case s.Origin != originGiven:
+		case !givenOrigin(s.Origin):
 		case s.Value == "true":
 			b.WriteString(" --" + s.Name)
 		case s.Value == "false":

@@ -22,9 +22,12 @@ type training struct {
 	tigas tigasFlags
 	keep  keepFlags
 	sys   systemFlags
+	nets  networkFlags
+	own   *networks // that those name; nil for none
 	out   string
 
 	tensorBoard bool
+	dryRun      bool
 }
 
 // family is what a kind of model adds to a training.
@@ -61,6 +64,7 @@ func (t *training) registerRun(f *pflag.FlagSet, batch *int, weight float64) {
 	f.BoolVar(&t.tensorBoard, "tensorboard", true, "write TensorBoard events into the run folder")
 	t.keep.register(f, &t.run)
 	t.sys.register(f)
+	t.registerConfig(f)
 }
 
 // oneThread lets a network this small compute on one thread where none were asked for: its operations lose more to waking
@@ -71,6 +75,9 @@ func oneThread(f *pflag.FlagSet) { preset(f, originDemo, "threads", 1) }
 func (t *training) begun(run func(cmd *cobra.Command) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		defer t.keep.unlock()
+		if t.dryRun || shown(cmd) != nil {
+			look(cmd)
+		}
 		if err := t.keep.begin(cmd, t.sys.console(cmd.ErrOrStderr()), t.out); err != nil {
 			return err
 		}
@@ -82,32 +89,35 @@ func (t *training) begun(run func(cmd *cobra.Command) error) func(*cobra.Command
 func (t *training) train(cmd *cobra.Command, f family) error {
 	ctx, stderr, stdout := cmd.Context(), cmd.ErrOrStderr(), cmd.OutOrStdout()
 	console := t.sys.console(stderr)
+	if err := noZero(cmd.Flags(), "kimg", "tick", "snap", "snapshot-kimg"); err != nil {
+		return err
+	}
+	if err := t.tigas.validate(); err != nil {
+		return err
+	}
+	if err := checkRun(t.run); err != nil {
+		return err
+	}
+	if err := t.keep.validate(); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return (&hinted{code: exitUsage, err: err}).withHint("see %s --help", cmd.CommandPath())
+	}
+	if shown(cmd) != nil {
+		return showFlagsOf(cmd)
+	}
 	device, err := t.sys.start()
 	if err != nil {
 		return err
 	}
-	if err = noZero(cmd.Flags(), "kimg", "tick", "snap", "snapshot-kimg"); err != nil {
-		return err
-	}
-	if err = t.tigas.validate(); err != nil {
-		return err
-	}
-	if err = checkRun(t.run); err != nil {
-		return err
-	}
-	if err = t.keep.validate(); err != nil {
-		return err
-	}
-	if err = f.check(); err != nil {
-		return (&hinted{code: exitUsage, err: err}).withHint("see %s --help", cmd.CommandPath())
-	}
 	flags := flagValues(cmd.Flags())
-	for _, name := range []string{"data", "tigas-model", "transfer"} {
+	for _, name := range append([]string{"data", "tigas-model", "transfer"}, t.nets.roles...) {
 		v := flags[name]
 		v.Value = absolute(name, v.Value)
 		flags[name] = v
 	}
-	changes, err := t.keep.changes(flags, f.fixed)
+	changes, err := t.keep.changes(flags, append(f.fixed, t.nets.fixed()...))
 	if err != nil {
 		return err
 	}
@@ -157,6 +167,7 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		System: systemConfig{Device: device.String(), Threads: torch.NumThreads(), LibTorch: torch.Version()},
 	}
 	f.config(&cfg)
+	cfg.Networks = t.own
 	cfg.Flags = flags
 	if detector != nil {
 		cfg.TIGAS.SHA256 = detector.SHA256
@@ -173,8 +184,13 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 			}
 			return t.keep.rewind(console)
 		}
-	} else if err = run.WriteConfig(cfg); err != nil {
-		return coded(exitOutput, err)
+	} else if !t.dryRun {
+		if err = t.own.copyTo(run); err != nil {
+			return err
+		}
+		if err = run.WriteConfig(cfg); err != nil {
+			return coded(exitOutput, err)
+		}
 	}
 	r.Diagnosis = cfg.diagnosis()
 	r.Diagnosis.AtStart = false // of which the advice below speaks
@@ -195,6 +211,13 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	} else if t.tigas.Model != "" {
 		console.Warn("--tigas-model with --tigas-weight 0: the detector is not used")
 	}
+	if t.dryRun {
+		if err = t.keep.fits(root, net); err == nil {
+			t.plan(console, net, cfg)
+			fmt.Fprintln(stdout, run.Dir)
+		}
+		return err
+	}
 	ctx, cancel := t.keep.limit(ctx)
 	defer cancel()
 	if err = trainers.Run(ctx, net, r); err != nil {
@@ -209,6 +232,9 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 			}
 			return &hinted{code: code, err: err, hint: hint}
 		}
+		return err
+	}
+	if err = t.own.save(console, run); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, run.Dir)
@@ -245,7 +271,12 @@ func createRun(out, name string) (*checkpoint.Run, error) {
 	}
 	r, err := checkpoint.Create(out)
 	if err != nil {
-		return nil, (&hinted{code: exitOutput, err: err}).withHint("choose another --out; a run is never overwritten")
+		return nil, existing(err)
 	}
 	return r, nil
+}
+
+// existing is the error of a run folder that cannot be made.
+func existing(err error) error {
+	return (&hinted{code: exitOutput, err: err}).withHint("choose another --out; a run is never overwritten")
 }

@@ -36,16 +36,31 @@ which two cores finish in nine minutes.`,
 			if err := noZero(f, "beta2"); err != nil {
 				return err
 			}
+			var err error
+			if t.own, err = t.nets.read(cmd, &t.keep, map[string][]string{"network": {"width"}, "encoder": {"width"}, "decoder": {"width"}}); err != nil {
+				return err
+			}
+			if t.own != nil {
+				if t.nets.given("network") == t.nets.given("encoder") || t.nets.given("encoder") != t.nets.given("decoder") {
+					return usagef("--network, --encoder, --decoder: want --network alone, or the other two")
+				}
+				v.Resolution = t.data.Resolution
+				if err = t.own.tryVAE(t.sys, f, v); err != nil {
+					return err
+				}
+			}
 			if t.data.demo() {
-				preset(f, originDemo, "latent", 64, "kimg", 80)
-				if v.Width <= 32 {
+				preset(f, originDemo, "kimg", 80)
+				if t.own == nil {
+					preset(f, originDemo, "latent", 64)
+				}
+				if v.Width <= 32 && t.own == nil {
 					oneThread(f)
 				}
 			}
 			if err := stepsToKimg(f, steps, v.Batch, &t.run.Kimg); err != nil {
 				return err
 			}
-			var err error
 			if v.LR, err = lr.schedule(t.run.Kimg, v.Batch); err != nil {
 				return err
 			}
@@ -53,6 +68,7 @@ which two cores finish in nine minutes.`,
 				return err
 			}
 			v.Resolution = t.data.Resolution
+			t.own.vae(&v)
 			return t.train(cmd, family{
 				name: "vae", batch: v.Batch, check: v.Validate, config: func(c *runConfig) { c.VAE = &v }, best: "mse",
 				fixed: []string{"resolution", "latent", "width"},
@@ -66,6 +82,10 @@ which two cores finish in nine minutes.`,
 	}
 	f := cmd.Flags()
 	t.data.register(f, "a power of two from 8 to 1024")
+	t.nets.register(f, "symmetric, [-1, 1], unit, [0, 1], or raw: takes [-1, 1], and makes values without bounds that --recon squashes",
+		[2]string{"network", "TorchScript of an autoencoder to train in place of the program's, with the methods encode, pictures [N, 3, R, R] to means and logarithms of variances [N, L], and decode"},
+		[2]string{"encoder", "TorchScript of an encoder, with --decoder in place of --network"},
+		[2]string{"decoder", "TorchScript of a decoder"})
 	f.IntVar(&v.Latent, "latent", v.Latent, "length of the latent vector")
 	f.IntVar(&v.Width, "width", v.Width, "channels of the first level; they double with each level, up to 16 times as many")
 	f.StringVar((*string)(&v.Reconstruction), "recon", string(v.Reconstruction), "reconstruction loss: mse, l1 or bce")
