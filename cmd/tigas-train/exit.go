@@ -28,7 +28,7 @@ const (
 const exitCodes = `  0  done
   1  internal error
   2  wrong command line or configuration, or a device that is not there
-  3  data or detector cannot be used
+  3  data, detector or a network in TorchScript cannot be used
   4  out of memory
   5  training diverged (losses or gradients not finite), and going back did not help
   6  snapshot missing, damaged or of another architecture
