@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints ratios against a Python script that does the same steps on the same libtorch, in one run, taking turns: seconds on
-# a shared machine mean little, ratios of neighbours a little more. Needs a Python with torch of libtorch's version, such
-# as Debian's python3-torch; $PYTHON names another.
+# Prints ratios against Python scripts, and gotorch, that do the same steps on the same libtorch, in one run, taking turns:
+# seconds on a shared machine mean little, ratios of neighbours a little more. Needs a Python with torch of libtorch's
+# version, such as Debian's python3-torch; $PYTHON names another.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PATH:/usr/local/go/bin"
@@ -24,3 +24,4 @@ echo "OMP_WAIT_POLICY=PASSIVE"
 $python bench/compare.py bin/tigas-train "$dir/native" "$dir/detector.pt" "$dir"
 $python bench/term.py bin/tigas-train "$dir/native" "$dir"
 $python bench/families.py "$dir/native"
+bench/gotorch/run.sh

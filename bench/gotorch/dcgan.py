@@ -1,4 +1,4 @@
-"""The DCGAN step of main.go in Python, or, without arguments, all of them in turn. See run.sh."""
+"""The DCGAN step of main.go in Python, or all of them in turn. See run.sh."""
 import json
 import os
 import statistics
@@ -7,6 +7,7 @@ import sys
 import time
 
 SIZE, LATENT, WIDTH, BATCH = 32, 64, 16, 8
+NAMES = {"ours": "ours", "step": "gotorch in bridge.Step", "gc": "gotorch with gotorch.GC", "python": "Python"}
 
 
 def resident():
@@ -44,33 +45,36 @@ def python(steps):
     print(json.dumps({"ms": 1e3 * statistics.median(times), "grown": resident() - early, "mb": early}))
 
 
-def main(binary):
-    settings = (("BENCH_ROUNDS", 5), ("BENCH_STEPS", 100), ("BENCH_LONG", 2000))
+def main(binary, *ways):
+    settings = (("BENCH_ROUNDS", 9), ("BENCH_STEPS", 50), ("BENCH_LONG", 2000))
     rounds, steps, long = (int(os.environ.get(k, v)) for k, v in settings)
-    ways = {"ours": [binary, "ours"], "gotorch, Step": [binary, "step"], "gotorch, GC": [binary, "gc"],
-        "python": [sys.executable, __file__]}
+    commands = {way: [binary, way] for way in ways}
+    commands["python"] = [sys.executable, __file__]
 
     def run(way, n):
-        p = subprocess.run(ways[way] + [str(n)], capture_output=True, text=True)
+        p = subprocess.run(commands[way] + [str(n)], capture_output=True, text=True)
         if p.returncode != 0:
             return {"died": (p.stderr.strip().splitlines() or ["?"])[0]}
         return json.loads(p.stdout)
 
-    results = {w: [] for w in ways}
-    for _ in range(rounds):
-        for w in ways:
-            results[w].append(run(w, steps))
-    for w in ways:
-        # The ratio of neighbours: both ran at about the same time.
-        ratios = [a["ms"] / b["ms"] for a, b in zip(results[w], results["python"]) if "ms" in a and "ms" in b]
+    # Seconds of neighbours in time are compared: on a shared machine those of other minutes say nothing.
+    times = [{w: run(w, steps) for w in commands} for _ in range(rounds)]
+    print(f"a DCGAN step: {SIZE} x {SIZE}, batch {BATCH}, width {WIDTH}, one thread; medians of {rounds} rounds of {steps} steps, and one run of {long}")
+    print(f"{'':24}{'ms':>7}  {'/ Python':16}{'MB':>6}{'growth (MB)':>13}")
+    for w in commands:
+        ms = [r[w]["ms"] for r in times if "ms" in r[w]]
+        ratios = [r[w]["ms"] / r["python"]["ms"] for r in times if "ms" in r[w] and "ms" in r["python"]]
         last = run(w, long)
-        memory = f"{last['mb']:.0f} MB, {last['grown']:+.1f} MB over {long} steps" if "mb" in last else "died: " + last["died"]
-        time_ = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "died"
-        print(f"{w:14} time of a step / python's {time_}; {memory}", flush=True)
+        died = [r["died"] for r in [t[w] for t in times] + [last] if "died" in r]
+        if died or not ratios:
+            print(f"{NAMES[w]:24}died: {died[0] if died else 'python did'}", flush=True)
+            continue
+        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+        print(f"{NAMES[w]:24}{statistics.median(ms):7.1f}  {spread:16}{last['mb']:6.0f}{last['grown']:+13.1f}", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1].isdigit():
         python(int(sys.argv[1]))
     else:
-        main(sys.argv[1])
+        main(*sys.argv[1:])

@@ -1,11 +1,10 @@
-//go:build gotorch
-
-// Command gotorch times one DCGAN step that is written with gotorch, and with this module. See run.sh.
+// Command gotorch times one DCGAN step that is written with this module, and with gotorch where that is built in. See run.sh.
 package main
 
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -13,12 +12,7 @@ import (
 	"strings"
 	"time"
 
-	gt "github.com/wangkuiyi/gotorch"
-	gnn "github.com/wangkuiyi/gotorch/nn"
-	F "github.com/wangkuiyi/gotorch/nn/functional"
-
 	"github.com/tigas-train/tigas-train/cgo/torch"
-	bridge "github.com/tigas-train/tigas-train/pkg/gotorch"
 	"github.com/tigas-train/tigas-train/pkg/models"
 	"github.com/tigas-train/tigas-train/pkg/nn"
 	"github.com/tigas-train/tigas-train/pkg/optim"
@@ -27,9 +21,12 @@ import (
 // As in dcgan.py.
 const size, latent, width, batch = 32, 64, 16, 8
 
+// ways make the step; end is called after the last one.
+var ways = map[string]func(root *torch.Scope) (step, end func()){"ours": ours}
+
 func main() {
-	if len(os.Args) != 3 {
-		fail(fmt.Errorf("usage: gotorch ours|step|gc STEPS"))
+	if len(os.Args) != 3 || ways[os.Args[1]] == nil {
+		fail(fmt.Errorf("usage: gotorch WAY STEPS, and the ways are %s", slices.Sorted(maps.Keys(ways))))
 	}
 	steps, err := strconv.Atoi(os.Args[2])
 	fail(err)
@@ -37,18 +34,8 @@ func main() {
 	runtime.LockOSThread()
 	root := torch.NewScope()
 	defer root.Close()
-	var step func()
-	switch os.Args[1] {
-	case "ours":
-		step = ours(root)
-	case "step": // gotorch as docs/gotorch.md says
-		one := theirs()
-		step = func() { bridge.Step(one) }
-	case "gc": // gotorch as its own documents say
-		one := theirs()
-		step = func() { gt.GC(); one() }
-		defer gt.FinishGC()
-	}
+	step, end := ways[os.Args[1]](root)
+	defer end()
 	times := make([]time.Duration, steps)
 	var early float64
 	for i := range times {
@@ -79,7 +66,7 @@ func residentMB() float64 {
 	return float64(pages*os.Getpagesize()) / (1 << 20)
 }
 
-func ours(root *torch.Scope) func() {
+func ours(root *torch.Scope) (step, end func()) {
 	b := nn.Builder{Scope: root.Child()}
 	o := models.Config{Resolution: size, Latent: latent, Ngf: width, Ndf: width, CriticNorm: "batch"}
 	pair, err := models.NewGAN(b, "dcgan", o)
@@ -98,40 +85,5 @@ func ours(root *torch.Scope) func() {
 		optD.Step(torch.Grad(lossD, paramsD, torch.GradOptions{}))
 		lossG := pair.Critic.Forward(fake).BCEWithLogits(one)
 		optG.Step(torch.Grad(lossG, paramsG, torch.GradOptions{}))
-	}
-}
-
-func theirs() func() {
-	relu := gnn.Functional(func(x gt.Tensor) gt.Tensor { return F.Relu(x, true) })
-	leaky := gnn.Functional(func(x gt.Tensor) gt.Tensor { return F.LeakyRelu(x, 0.2, true) })
-	norm := func(n int64) gnn.IModule { return gnn.BatchNorm2d(n, 1e-5, 0.1, true, true) }
-	up := func(in, out, stride, pad int64) gnn.IModule {
-		return gnn.ConvTranspose2d(in, out, 4, stride, pad, 0, 1, false, 1, "zeros")
-	}
-	down := func(in, out, stride, pad int64) gnn.IModule {
-		return gnn.Conv2d(in, out, 4, stride, pad, 1, 1, false, "zeros")
-	}
-	g := gnn.Sequential(up(latent, 4*width, 1, 0), norm(4*width), relu, up(4*width, 2*width, 2, 1), norm(2*width), relu,
-		up(2*width, width, 2, 1), norm(width), relu, up(width, 3, 2, 1), gnn.Functional(gt.Tanh))
-	d := gnn.Sequential(down(3, width, 2, 1), leaky, down(width, 2*width, 2, 1), norm(2*width), leaky,
-		down(2*width, 4*width, 2, 1), norm(4*width), leaky, down(4*width, 1, 1, 0), gnn.Functional(gt.Sigmoid))
-	real := gt.RandN([]int64{batch, 3, size, size}, false)
-	one, zero := gt.Full([]int64{batch}, 1, false), gt.Full([]int64{batch}, 0, false)
-	optG, optD := gt.Adam(2e-4, 0.5, 0.999, 0), gt.Adam(2e-4, 0.5, 0.999, 0)
-	optG.AddParameters(g.Parameters())
-	optD.AddParameters(d.Parameters())
-	judged := func(x, as gt.Tensor) gt.Tensor {
-		return F.BinaryCrossEntropy(d.Forward(x).(gt.Tensor).View(-1), as, gt.Tensor{}, "mean")
-	}
-	return func() {
-		optD.ZeroGrad()
-		fake := g.Forward(gt.RandN([]int64{batch, latent, 1, 1}, false)).(gt.Tensor)
-		lossD := gt.Add(judged(real, one), judged(fake.Detach(), zero), 1)
-		lossD.Backward()
-		optD.Step()
-		optG.ZeroGrad()
-		lossG := judged(fake, one)
-		lossG.Backward()
-		optG.Step()
-	}
+	}, func() {}
 }

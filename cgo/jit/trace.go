@@ -30,18 +30,18 @@ var dotted = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
 // to take any number of images leaves that size to libtorch (-1 in [torch.Tensor.Reshape]); one that is to run on other
 // devices makes no tensors but from its arguments. Random numbers are drawn anew in each call.
 //
-// It returns an error for names that cannot be, and what Run panics of libtorch; traces do not nest. Any other panic of
-// Run goes on.
+// It returns an error for names that cannot be, and what Run panics of libtorch; any other panic goes on. Run is
+// called on a goroutine of its own, which Trace waits for.
 func Trace(s *torch.Scope, params, buffers []Named, methods ...Method) (*Module, error) {
 	torch.CheckScope(s, "jit")
 	var names []string
 	var handles []ctorch.Handle
 	var kinds []int32
+	if err := checkNames(params, buffers, methods); err != nil {
+		return nil, fmt.Errorf("jit: trace: %w", err)
+	}
 	for kind, list := range [][]Named{params, buffers} {
 		for _, n := range list {
-			if !dotted.MatchString(n.Name) || slices.ContainsFunc(strings.Split(n.Name, "."), func(p string) bool { return slices.Contains(keywords, p) }) {
-				return nil, fmt.Errorf("jit: trace: got the tensor %q vs a dotted name", n.Name)
-			}
 			names, handles, kinds = append(names, n.Name), append(handles, torch.HandleOf(n.Tensor)), append(kinds, int32(kind))
 		}
 	}
@@ -60,6 +60,38 @@ func Trace(s *torch.Scope, params, buffers []Named, methods ...Method) (*Module,
 	return out, nil
 }
 
+// checkNames refuses names that cannot be, or stand for two things: what libtorch would say of them is hard to read.
+func checkNames(params, buffers []Named, methods []Method) error {
+	taken := map[string]string{"training": "training"} // the mode
+	for _, m := range methods {
+		taken[m.Name] = m.Name
+	}
+	classes := map[string]string{} // modules by the name of their class, in which dots are _
+	for _, n := range append(slices.Clone(params), buffers...) {
+		if !dotted.MatchString(n.Name) || slices.ContainsFunc(strings.Split(n.Name, "."), func(p string) bool { return slices.Contains(keywords, p) }) {
+			return fmt.Errorf("got the tensor %q vs a dotted name", n.Name)
+		}
+		if _, ok := taken[n.Name]; ok {
+			return fmt.Errorf("got the tensor %q and something else of that name", n.Name)
+		}
+		taken[n.Name] = n.Name
+	}
+	for name := range taken {
+		for at := strings.LastIndexByte(name, '.'); at >= 0; at = strings.LastIndexByte(name[:at], '.') {
+			module := name[:at]
+			if _, ok := taken[module]; ok {
+				return fmt.Errorf("got the tensor %q in %q, which is something else", name, module)
+			}
+			class := strings.ReplaceAll(module, ".", "_")
+			if other, ok := classes[class]; ok && other != module {
+				return fmt.Errorf("got the modules %q and %q, whose names differ in dots only", min(module, other), max(module, other))
+			}
+			classes[class] = module
+		}
+	}
+	return nil
+}
+
 func (m *Module) trace(method Method) (err error) {
 	var names []string
 	var handles []ctorch.Handle
@@ -72,14 +104,49 @@ func (m *Module) trace(method Method) (err error) {
 	for _, n := range method.Args {
 		handles = append(handles, torch.HandleOf(n.Tensor))
 	}
-	work := m.scope.Child() // until the results have been looked at
+	run := &tracing{module: m, method: method, names: names[1:], handles: handles}
+	// On a thread of its own: where Run leaves by Goexit, as a test does that fails, C++ is not told, and goes on tracing there.
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		run.do()
+		runtime.UnlockOSThread() // else the thread ends with the goroutine
+	}()
+	<-done
+	runtime.KeepAlive(method.Args)
+	runtime.KeepAlive(m)
+	switch {
+	case run.other != nil:
+		panic(run.other)
+	case !run.returned:
+		runtime.Goexit()
+	case run.err != nil:
+		return fmt.Errorf("jit: trace %s: %w", method.Name, run.err)
+	}
+	return nil
+}
+
+// tracing is one method being traced.
+type tracing struct {
+	module  *Module
+	method  Method
+	names   []string
+	handles []ctorch.Handle
+
+	err      error
+	other    any  // a panic that is no *torch.Error: it must not pass through C++
+	returned bool // and not left by Goexit
+}
+
+func (t *tracing) do() {
+	work := t.module.scope.Child() // until the results have been looked at
 	defer work.Close()
-	var other any // panic that is no *torch.Error: it must not pass through C++, which would go on tracing
 	torch.NoGrad(func() {
-		err = ctorch.JITTrace(m.ptr(), method.Name, names[1:], handles, func(args []ctorch.Handle) (results []ctorch.Handle, err error) {
+		t.err = ctorch.JITTrace(t.module.ptr(), t.method.Name, t.names, t.handles, func(args []ctorch.Handle) (results []ctorch.Handle, err error) {
 			defer func() {
 				if r := recover(); r != nil {
-					other, err = r, fmt.Errorf("panic: %v", r)
+					t.other, err = r, fmt.Errorf("panic: %v", r)
 				}
 			}()
 			in := make([]*torch.Tensor, len(args))
@@ -87,8 +154,8 @@ func (m *Module) trace(method Method) (err error) {
 				in[i] = torch.AdoptHandle(work, h)
 			}
 			err = torch.Try(func() {
-				for _, t := range method.Run(in) {
-					results = append(results, torch.HandleOf(t))
+				for _, x := range t.method.Run(in) {
+					results = append(results, torch.HandleOf(x))
 				}
 			})
 			if err == nil && len(results) == 0 {
@@ -97,15 +164,7 @@ func (m *Module) trace(method Method) (err error) {
 			return results, err
 		})
 	})
-	runtime.KeepAlive(method.Args)
-	runtime.KeepAlive(m)
-	if other != nil {
-		panic(other)
-	}
-	if err != nil {
-		return fmt.Errorf("jit: trace %s: %w", method.Name, err)
-	}
-	return nil
+	t.returned = true
 }
 
 // Add adds methods to a module of [Trace], as source text in TorchScript, which may call those that it has; see [Define].
