@@ -72,7 +72,7 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 			}
 			d.Resolution = t.data.Resolution
 			if t.own != nil {
-				if err = t.own.tryDiffusion(t.sys, d); err != nil {
+				if err = t.own.tryDiffusion(t.sys, t.sys.console(cmd.ErrOrStderr()), d); err != nil {
 					return err
 				}
 				t.own.diffusion(&d)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,8 +45,8 @@ that came as TorchScript (gan --generator) goes back as the same module with its
   python3 -c 'import torch; g = torch.jit.load("g.pt"); print(g(torch.randn(4, 64)).shape)'`,
 		Args: oneArg("a run folder or a snapshot"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for flag, path := range map[string]string{"torchscript": c.torchScript, "safetensors": c.safetensors} {
-				if cmd.Flags().Changed(flag) && path == "" {
+			for _, flag := range []string{"torchscript", "safetensors"} {
+				if l := cmd.Flags().Lookup(flag); l.Changed && l.Value.String() == "" {
 					return usagef("--%s: got an empty name", flag)
 				}
 			}
@@ -60,7 +62,9 @@ that came as TorchScript (gan --generator) goes back as the same module with its
 			}
 			outputs = append(outputs, output{"--torchscript", c.torchScript, ""})
 			if file, err := findSnapshot(args[0]); err == nil {
-				if err := checkInputs([]string{file}, outputs...); err != nil {
+				// And what the run's weights belong to.
+				own, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(file)), networksDir, "*.pt"))
+				if err := checkInputs(append(own, file), outputs...); err != nil {
 					return err
 				}
 			}
@@ -106,7 +110,7 @@ func (c *exportCommand) run(console *monitor.Console, path string, outputs []out
 		if err = prepareOutputs(outputs...); err != nil {
 			return err
 		}
-		about, err := l.config.about(role, c.raw)
+		about, err := l.config.about(role, e.Averaged)
 		if err != nil {
 			return err
 		}
@@ -128,7 +132,7 @@ func (c *exportCommand) run(console *monitor.Console, path string, outputs []out
 			}
 			methods = l.config.describe(role)
 		}
-		console.Message("network   %s of %s, %d tensors, %.2fM parameters%s", role, l.file, lengthOf(e.Tensors()), float64(nn.CountParams(e.Net))/1e6, methods)
+		console.Message("network   %s of %s, %d tensors, %s parameters%s", role, l.file, lengthOf(e.Tensors()), trainers.Count(nn.CountParams(e.Net)), methods)
 		return nil
 	})
 }
@@ -173,15 +177,27 @@ func (c runConfig) exported(root *torch.Scope, tensors map[string]*torch.Tensor,
 }
 
 // about says in JSON what an exported network is: its options are what one needs to use it.
-func (c runConfig) about(role string, raw bool) (string, error) {
-	about := map[string]any{"network": role, "command": c.Command, "version": c.Version, "averaged": !raw}
+func (c runConfig) about(role string, averaged bool) (string, error) {
+	about := map[string]any{"network": role, "command": c.Command, "version": c.Version, "averaged": averaged}
+	own := c.Networks != nil && c.Networks.Files[role].File != ""
+	if own {
+		about["range"] = c.Networks.Range
+	}
 	switch {
 	case c.GAN != nil:
-		about["options"] = c.GAN
+		o := *c.GAN
+		if own {
+			o.Arch, o.GenWidth, o.CriticWidth = "", 0, 0 // those of networks that are not there
+		}
+		about["options"] = o
 	case c.StyleGAN != nil:
 		about["options"] = c.StyleGAN
 	case c.VAE != nil:
-		about["options"] = c.VAE
+		o := *c.VAE
+		if own {
+			o.Width = 0
+		}
+		about["options"] = o
 	case c.Diffusion != nil:
 		about["options"] = c.Diffusion
 	}
@@ -206,9 +222,29 @@ func (c runConfig) describe(role string) string {
 	return fmt.Sprintf("; forward(pictures, timesteps int64 [N]) predicts %s of %d steps", c.Diffusion.Predict, c.Diffusion.Timesteps)
 }
 
-// save writes the networks that came as TorchScript beside the run's snapshots, with their new weights.
-func (s *networks) save(console *monitor.Console, run *checkpoint.Run) error {
+// unsave removes what save wrote: the run goes on, and it is no longer the newest.
+func (s *networks) unsave(run *checkpoint.Run) {
 	if s == nil {
+		return
+	}
+	for role := range s.Files {
+		if path := filepath.Join(run.Dir, role+".pt"); run.Inside(path) == nil {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// save writes the networks that came as TorchScript beside the run's snapshots, with their new weights, or only those that are
+// missing there.
+func (s *networks) save(console *monitor.Console, run *checkpoint.Run, missing bool) error {
+	if s == nil {
+		return nil
+	}
+	there := func(role string) bool {
+		_, err := os.Stat(filepath.Join(run.Dir, role+".pt"))
+		return err == nil
+	}
+	if missing && !slices.ContainsFunc(slices.Collect(maps.Keys(s.Files)), func(role string) bool { return !there(role) }) {
 		return nil
 	}
 	return torch.Scoped(func(root *torch.Scope) error {
@@ -217,7 +253,7 @@ func (s *networks) save(console *monitor.Console, run *checkpoint.Run) error {
 			return err
 		}
 		for _, role := range l.config.roles() {
-			if s.Files[role].File == "" {
+			if s.Files[role].File == "" || missing && there(role) {
 				continue
 			}
 			e, err := l.config.exported(root, tensors, role, false)

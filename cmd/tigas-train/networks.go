@@ -70,11 +70,12 @@ type networkFile struct {
 // networksDir is the folder of a run that they are copied into.
 const networksDir = "networks"
 
-// read reads the files that the flags name: for a run that is continued those in its folder, so that the others may have gone.
+// read reads the files that the flags name: for a run that is continued those in its folder, whatever has become of the others.
 // It returns nil where none is named, and refuses flags of the program's own networks where there are none of them.
 func (n *networkFlags) read(cmd *cobra.Command, keep *keepFlags, own map[string][]string) (*networks, error) {
+	f := cmd.Flags()
 	if !slices.ContainsFunc(n.roles, n.given) {
-		if cmd.Flags().Changed("net-range") {
+		if l := f.Lookup("net-range"); l.Changed && l.Annotations[originKey] == nil { // on the command line
 			return nil, usagef("--net-range: it is for networks that %s name", flagList(n.roles))
 		}
 		return nil, nil
@@ -84,7 +85,7 @@ func (n *networkFlags) read(cmd *cobra.Command, keep *keepFlags, own map[string]
 	}
 	for _, role := range n.roles {
 		for _, flag := range own[role] {
-			if l := cmd.Flags().Lookup(flag); n.given(role) && l.Changed && l.Annotations[originKey] == nil {
+			if n.given(role) && givenNow(f.Lookup(flag)) {
 				return nil, usagef("--%s: it is for the program's own network, and --%s names another", flag, role)
 			}
 		}
@@ -94,13 +95,19 @@ func (n *networkFlags) read(cmd *cobra.Command, keep *keepFlags, own map[string]
 		if !n.given(role) {
 			continue
 		}
-		path := *n.paths[role]
-		if keep.run != nil && keep.was.Networks != nil && keep.was.Networks.Files[role].File != "" && keep.was.Flags[role].Value == path {
-			if err := s.load(role, keep.run.Dir, keep.was.Networks.Files[role]); err != nil {
-				return nil, err
+		if keep.run != nil && keep.was.Flags[role].Value != "" {
+			file, ok := keep.was.Networks.file(role)
+			if !ok && keep.from.File != "" {
+				return nil, coded(exitSnapshot, fmt.Errorf("%s: its configuration does not say where its %s is", keep.run.Dir, role))
 			}
-			continue
+			if ok {
+				if err := s.load(role, keep.run.Dir, file); err != nil {
+					return nil, err
+				}
+				continue // another path is refused with the other flags that make it another network
+			}
 		}
+		path := *n.paths[role]
 		f, err := models.ReadScript(path)
 		if err != nil {
 			return nil, coded(exitData, fmt.Errorf("--%s: %w", role, err))
@@ -109,6 +116,26 @@ func (n *networkFlags) read(cmd *cobra.Command, keep *keepFlags, own map[string]
 		s.Files[role] = networkFile{filepath.Join(networksDir, role+".pt"), f.SHA256()}
 	}
 	return s, nil
+}
+
+// file is what is known of a role's network.
+func (s *networks) file(role string) (networkFile, bool) {
+	if s == nil || s.Files[role].File == "" {
+		return networkFile{}, false
+	}
+	return s.Files[role], true
+}
+
+// path is that of a network as it was named, whether it is still there or not.
+func (n *networkFlags) path(role string) string {
+	path := *n.paths[role]
+	if path == "" {
+		return ""
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // load reads the copy of a network that a run folder has.
@@ -179,17 +206,16 @@ func (s *networks) gan(o *trainers.GANOptions) {
 		return
 	}
 	if f, ok := s.data["generator"]; ok {
-		latent := o.Latent
 		o.Generator = func(b nn.Builder) (models.Generator, error) {
 			so := s.options()
-			so.Latent, so.Resolution = latent, o.Resolution
+			so.Latent, so.Resolution = o.Latent, o.Resolution
 			return models.NewScriptGenerator(b, f, so)
 		}
 	}
 	if f, ok := s.data["discriminator"]; ok {
 		o.Critic = func(b nn.Builder) (models.Critic, error) {
 			so := s.options()
-			so.Resolution = o.Resolution
+			so.Resolution, so.Batch = o.Resolution, o.Batch
 			return models.NewScriptCritic(b, f, so)
 		}
 	}
@@ -200,11 +226,14 @@ func (s *networks) vae(o *trainers.VAEOptions) {
 	if s == nil {
 		return
 	}
-	encoder, decoder := s.data["network"], s.data["network"]
+	encoder, decoder := s.data["network"], models.ScriptFile{} // one that is both
 	if e, ok := s.data["encoder"]; ok {
 		encoder, decoder = e, s.data["decoder"]
 	}
 	o.Network = func(b nn.Builder) (models.Autoencoder, error) {
+		if encoder.Data == nil || s.Files["decoder"].File != "" && decoder.Data == nil {
+			return nil, errors.New("the run names no network, or half of one")
+		}
 		so := s.options()
 		so.Resolution = o.Resolution
 		return models.NewScriptAutoencoder(b, encoder, decoder, so, s.Range == rangeRaw)
@@ -217,22 +246,21 @@ func (s *networks) diffusion(o *trainers.DiffusionOptions) {
 		return
 	}
 	o.Network = func(b nn.Builder) (models.Denoiser, error) {
-		return models.NewScriptDenoiser(b, s.data["network"], o.Resolution)
+		return models.NewScriptDenoiser(b, s.data["network"], o.Resolution, o.Timesteps)
 	}
 }
 
-// tryOut makes a network on the CPU, before data and detector are opened.
+// tryOut makes networks, before data and detector are opened.
 func tryOut(sys systemFlags, f func(b nn.Builder) error) error {
-	if err := torch.CheckVersion(); err != nil {
+	device, err := sys.start()
+	if err != nil {
 		return err
 	}
-	return torch.Scoped(func(root *torch.Scope) error {
-		err := f(nn.Builder{Scope: root.Child()})
-		if h := (*hinted)(nil); errors.As(err, &h) {
-			return err
-		}
-		return coded(exitData, err)
-	})
+	err = torch.Scoped(func(root *torch.Scope) error { return f(nn.Builder{Scope: root.Child(), Device: device}) })
+	if h := (*hinted)(nil); errors.As(err, &h) || errors.Is(err, torch.ErrOutOfMemory) {
+		return err
+	}
+	return coded(exitData, err)
 }
 
 // originNetwork is the origin of what was read off a network.
@@ -242,7 +270,7 @@ const originNetwork = "network"
 func (s *networks) tryGAN(sys systemFlags, console *monitor.Console, f *pflag.FlagSet, o trainers.GANOptions, resolution int) error {
 	return tryOut(sys, func(b nn.Builder) error {
 		so := s.options()
-		so.Resolution = resolution
+		so.Resolution, so.Batch = resolution, o.Batch
 		if file, ok := s.data["generator"]; ok {
 			so.Latent, so.Resolution = 0, 0
 			if f.Changed("latent") {
@@ -268,7 +296,7 @@ func (s *networks) tryGAN(sys systemFlags, console *monitor.Console, f *pflag.Fl
 			return err
 		}
 		warn(console, d.Advice(b))
-		if o.Loss == trainers.WGANGP && d.Uses("aten::batch_norm") {
+		if o.Loss == trainers.WGANGP && d.Uses("forward", "aten::batch_norm") {
 			warn(console, fmt.Sprintf("%s has a batch norm: the gradient penalty of wgan-gp is for critics that look at each picture by itself", d))
 		}
 		return nil
@@ -276,27 +304,32 @@ func (s *networks) tryGAN(sys systemFlags, console *monitor.Console, f *pflag.Fl
 }
 
 // tryVAE looks at the networks, and reads latent off them.
-func (s *networks) tryVAE(sys systemFlags, f *pflag.FlagSet, o trainers.VAEOptions) error {
+func (s *networks) tryVAE(sys systemFlags, console *monitor.Console, f *pflag.FlagSet, o trainers.VAEOptions) error {
 	return tryOut(sys, func(b nn.Builder) error {
 		s.vae(&o)
 		net, err := o.Network(b)
 		if err != nil {
 			return err
 		}
-		n := net.(*models.ScriptAutoencoder).LatentDim()
+		a := net.(*models.ScriptAutoencoder)
+		n := a.LatentDim()
 		if f.Changed("latent") && int64(o.Latent) != n {
 			return usagef("--latent: got %d, and the network has %d", o.Latent, n)
 		}
 		preset(f, originNetwork, "latent", n)
+		warn(console, a.Advice(b))
 		return nil
 	})
 }
 
 // tryDiffusion looks at the network.
-func (s *networks) tryDiffusion(sys systemFlags, o trainers.DiffusionOptions) error {
+func (s *networks) tryDiffusion(sys systemFlags, console *monitor.Console, o trainers.DiffusionOptions) error {
 	return tryOut(sys, func(b nn.Builder) error {
 		s.diffusion(&o)
-		_, err := o.Network(b)
+		net, err := o.Network(b)
+		if err == nil {
+			warn(console, net.(*models.ScriptDenoiser).Advice())
+		}
 		return err
 	})
 }

@@ -285,3 +285,70 @@ assert not torch.equal(before, g.state_dict()["1.running_mean"])
 	out, e := cmd.CombinedOutput()
 	require.NoError(t, e, string(out))
 }
+
+// A run goes on with its own copy, whatever stands now where the file was, however it was named, and under another folder.
+func TestResumeWithNetworksThatMoved(t *testing.T) {
+	here := map[string]string{"dcgan": fromPython(t, "dcgan"), "average": fromPython(t, "average")}
+	t.Chdir(t.TempDir())
+	copyOf := func(name, to string) {
+		b, e := os.ReadFile(here[name])
+		require.NoError(t, e)
+		require.NoError(t, os.WriteFile(to, b, 0o644))
+	}
+	copyOf("dcgan", "g.pt")
+	line := []string{"gan", "--generator", "g.pt", "--loss", "tigas-only", "--batch", "8", "--grid", "2", "--threads", "1", "--seed", "1"}
+	require.NoError(t, err(call(append(line, "--kimg", "0.05", "--out", "a")...)))
+	before := scriptTensors(t, "a/generator.pt")
+	copyOf("average", "g.pt") // another network under the old name
+	require.NoError(t, os.Rename("a", "b"))
+	require.NoError(t, err(call(append(line, "--kimg", "0.1", "--resume", "b")...)))
+	require.NotEqual(t, before, scriptTensors(t, "b/generator.pt"))
+	require.NoError(t, os.Remove("g.pt"))
+	require.NoError(t, err(call("gan", "--resume", "b", "--kimg", "0.15")))
+	require.NoError(t, err(call("sample", "b", "--n", "4", "--out", "grid.png")))
+	code, _, said := call("gan", "--resume", "b", "--kimg", "0.2", "--generator", "other.pt")
+	require.Equal(t, exitSnapshot, code)
+	require.Contains(t, said, "cannot go on as another network: --generator")
+
+	// What is written at the end is made again where it is missing, and only there; while the run goes on it is not there.
+	require.NoError(t, os.Remove("b/generator.pt"))
+	require.NoError(t, err(call("gan", "--resume", "b")))
+	require.FileExists(t, "b/generator.pt")
+	code, _, _ = call("gan", "--resume", "b", "--kimg", "50", "--max-time", "1s")
+	require.Equal(t, exitInterrupt, code)
+	require.NoFileExists(t, "b/generator.pt")
+	code, _, said = call("export", "b", "--torchscript", "b/networks/generator.pt")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, said, "is one of the files to read")
+
+	// A configuration that does not know of the copy.
+	text, e := os.ReadFile("b/config.json")
+	require.NoError(t, e)
+	var c map[string]any
+	require.NoError(t, json.Unmarshal(text, &c))
+	delete(c, "networks")
+	text, e = json.Marshal(c)
+	require.NoError(t, e)
+	require.NoError(t, os.WriteFile("b/config.json", text, 0o644))
+	code, _, said = call("gan", "--resume", "b", "--kimg", "0.2")
+	require.Equal(t, exitSnapshot, code)
+	require.Contains(t, said, "its configuration does not say where its generator is")
+}
+
+func TestFlagsOfOwnNetworksByOtherWays(t *testing.T) {
+	g := fromPython(t, "dcgan")
+	t.Setenv("TIGAS_TRAIN_NGF", "8")
+	code, _, said := call("gan", "--generator", g, "--loss", "tigas-only", "--dry-run")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, said, "--ngf: it is for the program's own network")
+	t.Setenv("TIGAS_TRAIN_NGF", "")
+	t.Setenv("TIGAS_TRAIN_NET_RANGE", "unit") // does no harm where there are no such networks
+	require.NoError(t, err(call("gan", "--dry-run", "--threads", "1")))
+	v := fromPython(t, "vae")
+	code, _, said = call("vae", "--encoder", v, "--decoder", v, "--resolution", "16", "--dry-run")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, said, "got the same network twice: one that is both goes to --network")
+	code, _, said = call("vae", "--network", v, "--resolution", "16", "--dry-run", "--net-range", "symmetric", "--threads", "1")
+	require.Equal(t, exitOK, code, said)
+	require.Contains(t, said, "warning: the pictures of vae.pt reach from ")
+}

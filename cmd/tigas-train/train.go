@@ -112,10 +112,13 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		return err
 	}
 	flags := flagValues(cmd.Flags())
-	for _, name := range append([]string{"data", "tigas-model", "transfer"}, t.nets.roles...) {
+	for _, name := range []string{"data", "tigas-model", "transfer"} {
 		v := flags[name]
 		v.Value = absolute(name, v.Value)
 		flags[name] = v
+	}
+	for _, role := range t.nets.roles {
+		flags[role] = flagValue{t.nets.path(role), flags[role].Origin}
 	}
 	changes, err := t.keep.changes(flags, append(f.fixed, t.nets.fixed()...))
 	if err != nil {
@@ -123,6 +126,11 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	}
 	if t.keep.complete(t.run.Kimg) {
 		console.Message("resume    %s is complete with %g kimg: a larger --kimg makes it longer", t.keep.run.Dir, float64(t.keep.from.Images)/1000)
+		if !t.keep.look {
+			if err = t.own.save(console, t.keep.run, true); err != nil {
+				return err
+			}
+		}
 		fmt.Fprintln(stdout, t.keep.run.Dir)
 		return nil
 	}
@@ -146,7 +154,11 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	term := tigas.Term{Detector: detector, Weight: weight, Interval: t.tigas.interval(), Options: t.tigas.options(t.run.Seed)}
 	net, err := f.build(root, term, device)
 	if err != nil {
-		return &hinted{code: exitUsage, err: err}
+		code := exitUsage
+		if t.own != nil {
+			code = exitData
+		}
+		return &hinted{code: code, err: err}
 	}
 	if err = t.keep.transferred(console, root, net, device); err != nil {
 		return err
@@ -182,6 +194,7 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 			if err := run.WriteConfig(cfg); err != nil {
 				return coded(exitOutput, err)
 			}
+			t.own.unsave(run)
 			return t.keep.rewind(console)
 		}
 	} else if !t.dryRun {
@@ -234,7 +247,7 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		}
 		return err
 	}
-	if err = t.own.save(console, run); err != nil {
+	if err = t.own.save(console, run, false); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, run.Dir)

@@ -44,8 +44,11 @@ which two cores finish in nine minutes.`,
 				if t.nets.given("network") == t.nets.given("encoder") || t.nets.given("encoder") != t.nets.given("decoder") {
 					return usagef("--network, --encoder, --decoder: want --network alone, or the other two")
 				}
+				if t.nets.given("encoder") && t.own.Files["encoder"].SHA256 == t.own.Files["decoder"].SHA256 {
+					return usagef("--encoder, --decoder: got the same network twice: one that is both goes to --network")
+				}
 				v.Resolution = t.data.Resolution
-				if err = t.own.tryVAE(t.sys, f, v); err != nil {
+				if err = t.own.tryVAE(t.sys, t.sys.console(cmd.ErrOrStderr()), f, v); err != nil {
 					return err
 				}
 			}

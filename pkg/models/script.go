@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/tigas-train/tigas-train/cgo/atomicfile"
 	"github.com/tigas-train/tigas-train/cgo/jit"
@@ -76,7 +78,7 @@ func NewScript(b nn.Builder, f ScriptFile) (*Script, error) {
 	return s, err
 }
 
-// scriptParts are the tensors of a module, in s.
+// scriptParts are the tensors of a module, in s. One that has two names, as tied weights do, is the same part twice.
 func scriptParts(s *torch.Scope, m *jit.Module) (parts []scriptPart, err error) {
 	params, err := m.Parameters(s)
 	if err != nil {
@@ -87,14 +89,25 @@ func scriptParts(s *torch.Scope, m *jit.Module) (parts []scriptPart, err error) 
 		return nil, err
 	}
 	trained := slices.ContainsFunc(params, func(p jit.Named) bool { return p.Tensor.IsGradRequired() })
-	for _, p := range params {
-		if !trained {
-			p.Tensor.RequiresGrad(true)
+	err = torch.Try(func() {
+		for i, n := range append(params, buffers...) {
+			if torch.Try(func() { n.Tensor.DType() }) != nil {
+				panic(&torch.Error{Op: "Script", Msg: n.Name + " has numbers of a type that cannot be trained or saved here"})
+			}
+			p := scriptPart{n.Name, n.Tensor, i >= len(params)}
+			if same := slices.IndexFunc(parts, func(q scriptPart) bool { return torch.SameTensor(q.tensor, n.Tensor) }); same >= 0 {
+				p.tensor, p.buffer = parts[same].tensor, parts[same].buffer
+			} else if !p.buffer {
+				if !trained && n.Tensor.DType().IsFloat() {
+					n.Tensor.RequiresGrad(true)
+				}
+				p.buffer = !n.Tensor.IsGradRequired()
+			}
+			parts = append(parts, p)
 		}
-		parts = append(parts, scriptPart{p.Name, p.Tensor, !p.Tensor.IsGradRequired()})
-	}
-	for _, b := range buffers {
-		parts = append(parts, scriptPart{b.Name, b.Tensor, true})
+	})
+	if err != nil {
+		return nil, err
 	}
 	return parts, m.Train(true)
 }
@@ -152,14 +165,24 @@ func tensors(out any, names ...string) ([]*torch.Tensor, error) {
 		}
 	}
 	if len(ts) < len(names) {
-		return nil, fmt.Errorf("got %T vs %d tensor(s): %v", out, len(names), names)
+		got := "no tensor"
+		switch v := out.(type) {
+		case map[string]any:
+			got = fmt.Sprintf("a dict of %v", slices.Sorted(maps.Keys(v)))
+		case jit.Tuple, []any:
+			got = fmt.Sprintf("%d value(s)", len(list))
+		case *torch.Tensor:
+			got = "one tensor"
+		}
+		return nil, fmt.Errorf("got %s vs %s", got, strings.Join(names, " and "))
 	}
 	return ts, nil
 }
 
 // try calls f with a copy of the network, in evaluation and then in training mode, so that what is wrong with it is found
-// before anything is trained, and nothing of it changes. f returns results that training would take the gradient of.
-func (s *Script) try(f func(copy *Script, work *torch.Scope) []*torch.Tensor) error {
+// before anything is trained, and nothing of it changes. f makes n inputs, and returns results that training would take the
+// gradient of.
+func (s *Script) try(f func(copy *Script, work *torch.Scope, n int64) []*torch.Tensor, numbers ...int64) error {
 	return torch.Scoped(func(work *torch.Scope) error {
 		m, err := s.module.Clone(work)
 		if err != nil {
@@ -170,9 +193,10 @@ func (s *Script) try(f func(copy *Script, work *torch.Scope) []*torch.Tensor) er
 			return err
 		}
 		var out []*torch.Tensor
-		for _, training := range []bool{false, true} {
-			c.SetTraining(training)
-			if err := torch.Try(func() { out = f(c, work) }); err != nil {
+		// Two numbers: a network that was traced may take one only.
+		for i, n := range numbers {
+			c.SetTraining(i > 0)
+			if err := torch.Try(func() { out = f(c, work, n) }); err != nil {
 				return err
 			}
 		}
@@ -181,12 +205,37 @@ func (s *Script) try(f func(copy *Script, work *torch.Scope) []*torch.Tensor) er
 			return err
 		}
 		for i, p := range c.parts {
-			if i >= len(after) || !torch.SameTensor(p.tensor, after[i].tensor) {
+			// Up to 1.11 PyTorch's batch norm counted so; nobody reads it.
+			counter := strings.HasSuffix(p.name, "num_batches_tracked")
+			if i >= len(after) || !torch.SameTensor(p.tensor, after[i].tensor) && !counter {
 				return fmt.Errorf("its forward replaces %s by another tensor: change it in place, as in self.x.copy_(...)", p.name)
+			}
+			if p.buffer && after[i].tensor.IsGradRequired() && !after[i].tensor.IsLeaf() {
+				return fmt.Errorf("its buffer %s is changed by values that have a gradient: detach them", p.name)
 			}
 		}
 		return c.learns(out)
 	})
+}
+
+// Numbers of images that networks are tried with.
+const tryEvaluating, tryTraining = 2, 3
+
+// run calls a method in a trial, and refuses one that changes its arguments, which are the data.
+func (s *Script) run(method string, args ...*torch.Tensor) any {
+	list := make([]any, len(args))
+	versions := make([]int64, len(args))
+	version := func(x *torch.Tensor) int64 { return torch.CallMulti("aten::_version", x)[0].(int64) }
+	for i, x := range args {
+		list[i], versions[i] = x, version(x)
+	}
+	out := s.module.MustCall(method, list...)
+	for i, x := range args {
+		if version(x) != versions[i] {
+			panic(&torch.Error{Op: "Script", Msg: method + ": it changes its argument in place, which is the data: begin with a copy, as in x = x * 0.5"})
+		}
+	}
+	return out
 }
 
 // learns returns an error if no parameter has a gradient.
@@ -205,4 +254,20 @@ func (s *Script) learns(out []*torch.Tensor) error {
 		}
 	}
 	return fmt.Errorf("none of its parameters has a gradient: %s", hint)
+}
+
+// Uses tells whether a method has an operator, such as "aten::batch_norm".
+func (s *Script) Uses(method, operator string) bool {
+	ops, err := s.module.Ops(method)
+	return err == nil && slices.Contains(ops, operator)
+}
+
+// stateful is the advice for a network that keeps more than tensors.
+func (s *Script) stateful(methods ...string) string {
+	for _, m := range methods {
+		if s.Uses(m, "prim::SetAttr") {
+			return fmt.Sprintf("%s sets attributes of its own as it computes (self.x = ...): snapshots have its parameters and buffers only", s)
+		}
+	}
+	return ""
 }

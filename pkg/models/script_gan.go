@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,7 @@ type ScriptOptions struct {
 	Resolution int  // height and width of the images
 	Latent     int  // length of the latent vector
 	Unit       bool // images are in [0, 1] for the network, as after a sigmoid, and not in [-1, 1]
+	Batch      int  // images at once, for a critic that takes no other number, such as that of StyleGAN2; 0: any number
 }
 
 // toImages brings what a network makes into [-1, 1].
@@ -49,14 +51,26 @@ func NewScriptGenerator(b nn.Builder, f ScriptFile, o ScriptOptions) (*ScriptGen
 	if err := g.findLatent(b.Device); err != nil {
 		return nil, fmt.Errorf("models: %s: %w", f.Path, err)
 	}
-	err = s.try(func(c *Script, work *torch.Scope) []*torch.Tensor {
-		try := &ScriptGenerator{c, g.o, g.maps}
-		return []*torch.Tensor{try.Forward(work.Randn(nil, []int64{2, int64(g.o.Latent)}, torch.Options{Device: b.Device}))}
-	})
+	err = s.try(func(c *Script, work *torch.Scope, n int64) []*torch.Tensor {
+		z := work.Randn(nil, g.shape(n), torch.Options{Device: b.Device})
+		out := c.run("forward", z)
+		if _, err := imageSize(out, n, g.o.Resolution); err != nil {
+			panic(&torch.Error{Op: "Script", Msg: err.Error()})
+		}
+		return []*torch.Tensor{first(out, "sample")}
+	}, tryEvaluating, tryTraining)
 	if err != nil {
 		return nil, fmt.Errorf("models: %s: %w", f.Path, err)
 	}
 	return g, nil
+}
+
+// shape is that of n latents.
+func (g *ScriptGenerator) shape(n int64) []int64 {
+	if g.maps {
+		return []int64{n, int64(g.o.Latent), 1, 1}
+	}
+	return []int64{n, int64(g.o.Latent)}
 }
 
 // findLatent tries latents of all likely lengths, or of the one that is known, and takes the first that makes images.
@@ -68,7 +82,7 @@ func (g *ScriptGenerator) findLatent(d torch.Device) error {
 	var first, wrong error
 	for _, n := range lengths {
 		for _, maps := range []bool{false, true} {
-			shape := []int64{2, n}
+			shape := []int64{tryEvaluating, n}
 			if maps {
 				shape = append(shape, 1, 1)
 			}
@@ -83,7 +97,7 @@ func (g *ScriptGenerator) findLatent(d torch.Device) error {
 				}
 				torch.NoGrad(func() {
 					out := m.MustCall("forward", work.Randn(nil, shape, torch.Options{Device: d}))
-					if size, err = imageSize(out, g.o.Resolution); err != nil && wrong == nil {
+					if size, err = imageSize(out, tryEvaluating, g.o.Resolution); err != nil && wrong == nil {
 						wrong = fmt.Errorf("latents %v: %w", shape, err)
 					}
 				})
@@ -124,8 +138,8 @@ func (g *ScriptGenerator) likely() (l []int64) {
 	return once
 }
 
-// imageSize is the height and width of images [2, 3, R, R], which are to have the resolution if it is not 0.
-func imageSize(out any, resolution int) (int, error) {
+// imageSize is the height and width of n images [n, 3, R, R], which are to have the resolution if it is not 0.
+func imageSize(out any, n int64, resolution int) (int, error) {
 	ts, err := tensors(out, "sample")
 	if err != nil {
 		return 0, err
@@ -135,8 +149,8 @@ func imageSize(out any, resolution int) (int, error) {
 	if resolution != 0 {
 		want = fmt.Sprintf("%d %d", resolution, resolution)
 	}
-	if len(sh) != 4 || sh[0] != 2 || sh[1] != 3 || sh[2] != sh[3] || resolution != 0 && int(sh[2]) != resolution || !ts[0].DType().IsFloat() {
-		return 0, fmt.Errorf("got a result %v vs images float32 [2 3 %s]", ts[0], want)
+	if len(sh) != 4 || sh[0] != n || sh[1] != 3 || sh[2] != sh[3] || resolution != 0 && int(sh[2]) != resolution || ts[0].DType() != torch.Float32 {
+		return 0, fmt.Errorf("got a result %v vs images float32 [%d 3 %s]", ts[0], n, want)
 	}
 	return int(sh[2]), nil
 }
@@ -180,7 +194,7 @@ func (g *ScriptGenerator) Advice(b nn.Builder) (advice string) {
 			advice = fmt.Sprintf("the pictures of %s reach from %.2g to %.2g, and --net-range unit is for [0, 1]", g, low, high)
 		}
 	})
-	return advice
+	return cmp.Or(advice, g.stateful("forward"))
 }
 
 // ScriptCritic is a [Critic] in TorchScript: forward(x) takes images [N, 3, R, R] and returns a number for each, [N],
@@ -198,17 +212,30 @@ func NewScriptCritic(b nn.Builder, f ScriptFile, o ScriptOptions) (*ScriptCritic
 		return nil, err
 	}
 	size := int64(o.Resolution)
-	err = s.try(func(c *Script, work *torch.Scope) []*torch.Tensor {
-		x := work.Rand(nil, []int64{2, 3, size, size}, torch.Options{Device: b.Device}).MulScalar(2).AddScalar(-1)
-		ts, err := tensors(c.module.MustCall("forward", o.fromImages(x)), "logits")
-		if err == nil && (ts[0].Dim() == 0 || ts[0].Size(0) != 2 || !ts[0].DType().IsFloat()) {
-			err = fmt.Errorf("got a result %v vs numbers float32 [2], [2 1] or [2 1 1 1], for images [2 3 %d %d]", ts[0], size, size)
+	try := func(c *Script, work *torch.Scope, n int64) []*torch.Tensor {
+		x := work.Rand(nil, []int64{n, 3, size, size}, torch.Options{Device: b.Device}).MulScalar(2).AddScalar(-1).Detach()
+		ts, err := tensors(c.run("forward", o.fromImages(x)), "logits")
+		if err == nil {
+			sh := ts[0].Shape()
+			if len(sh) == 0 || sh[0] != n || len(sh) > 1 && sh[1] != 1 || ts[0].DType() != torch.Float32 {
+				err = fmt.Errorf("got a result %v vs numbers float32 [%[2]d], [%[2]d 1], [%[2]d 1 1 1] or of patches [%[2]d 1 H W], for images [%[2]d 3 %[3]d %[3]d]", ts[0], n, size)
+			}
 		}
 		if err != nil {
 			panic(&torch.Error{Op: "Script", Msg: err.Error()})
 		}
+		// What the generator learns from.
+		x = x.Clone().RequiresGrad(true)
+		if y := first(c.module.MustCall("forward", o.fromImages(x)), "logits").Sum(); !y.IsGradRequired() ||
+			torch.Grad(y, []*torch.Tensor{x}, torch.GradOptions{AllowUnused: true})[0] == nil {
+			panic(&torch.Error{Op: "Script", Msg: "its result does not depend on the images"})
+		}
 		return ts
-	})
+	}
+	err = s.try(try, tryEvaluating, tryTraining)
+	if n := int64(o.Batch); err != nil && n > 0 && s.try(try, n, n) == nil {
+		err = nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("models: %s: %w", f.Path, err)
 	}
@@ -223,8 +250,8 @@ func (c *ScriptCritic) Forward(x *torch.Tensor) *torch.Tensor {
 
 // Advice is what is odd about the network, "" for nothing.
 func (c *ScriptCritic) Advice(b nn.Builder) (advice string) {
-	if !c.Uses("aten::sigmoid") {
-		return ""
+	if !c.Uses("forward", "aten::sigmoid") {
+		return c.stateful("forward")
 	}
 	work := b.Scope.Child()
 	defer work.Close()
@@ -232,18 +259,12 @@ func (c *ScriptCritic) Advice(b nn.Builder) (advice string) {
 	defer nn.Train(c, true)
 	torch.NoGrad(func() {
 		size := int64(c.o.Resolution)
-		y := c.Forward(work.Randn(nil, []int64{8, 3, size, size}, torch.Options{Device: b.Device}).MulScalar(10))
+		y := c.Forward(work.Randn(nil, []int64{int64(max(8, c.o.Batch)), 3, size, size}, torch.Options{Device: b.Device}).MulScalar(10))
 		if y.Min().Float64() >= 0 && y.Max().Float64() <= 1 {
 			advice = fmt.Sprintf("%s seems to end with a sigmoid: losses here want logits, so take it away", c)
 		}
 	})
-	return advice
-}
-
-// Uses tells whether forward has an operator, such as "aten::batch_norm".
-func (s *Script) Uses(operator string) bool {
-	ops, err := s.module.Ops("forward")
-	return err == nil && slices.Contains(ops, operator)
+	return cmp.Or(advice, c.stateful("forward"))
 }
 
 var (

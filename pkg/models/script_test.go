@@ -111,11 +111,15 @@ func TestScriptsThatDoNotFit(t *testing.T) {
 		return err
 	}
 	vae := func(encoder, decoder string) error {
-		_, err := models.NewScriptAutoencoder(b, script(t, encoder), script(t, decoder), models.ScriptOptions{Resolution: 16}, false)
+		d := models.ScriptFile{} // one for both
+		if decoder != encoder {
+			d = script(t, decoder)
+		}
+		_, err := models.NewScriptAutoencoder(b, script(t, encoder), d, models.ScriptOptions{Resolution: 16}, false)
 		return err
 	}
 	denoiser := func(name string) error {
-		_, err := models.NewScriptDenoiser(b, script(t, name), 16)
+		_, err := models.NewScriptDenoiser(b, script(t, name), 16, 1000)
 		return err
 	}
 	for _, c := range []struct {
@@ -134,7 +138,16 @@ func TestScriptsThatDoNotFit(t *testing.T) {
 		{vae("only_forward", "only_forward"), "only_forward.pt: got the methods [forward] vs encode and decode: mark them with @torch.jit.export"},
 		{vae("encoder", "dcgan"), ""},
 		{vae("decoder", "encoder"), "decoder.pt and encoder.pt: torch: jit: decoder.pt: forward: "},
-		{vae("encoder", "gray"), "decode: got a result float32[2 1 16 16] cpu vs images float32 [2 3 16 16]"},
+		{vae("encoder", "gray"), "gray.pt: torch: Script: forward: got a result float32[2 1 16 16] cpu vs images float32 [2 3 16 16]"},
+		{generator("odd_inplace", models.ScriptOptions{}), "odd_inplace.pt: torch: Script: forward: it changes its argument in place, which is the data: begin with a copy"},
+		{generator("odd_graph", models.ScriptOptions{}), "its buffer mean is changed by values that have a gradient: detach them"},
+		{generator("odd_double", models.ScriptOptions{}), "got a result float64[2 3 16 16] cpu vs images float32 [2 3 R R]"},
+		{generator("odd_fixed", models.ScriptOptions{}), "odd_fixed.pt: torch: jit: odd_fixed.pt: forward: shape '[2, 3, 16, 16]' is invalid for input of size 2304"},
+		{generator("odd_complex", models.ScriptOptions{}), "odd_complex.pt: torch: Script: waves has numbers of a type that cannot be trained or saved here"},
+		{critic("critic_blind", 16), "critic_blind.pt: torch: Script: its result does not depend on the images"},
+		{critic("critic_classes", 16), "got a result float32[2 2] cpu vs numbers float32 [2], [2 1], [2 1 1 1] or of patches [2 1 H W], for images [2 3 16 16]"},
+		{critic("critic_groups", 16), "critic_groups.pt: torch: jit: critic_groups.pt: forward: shape '[4, -1]' is invalid for input of size 2"},
+		{denoiser("denoiser_short"), "denoiser_short.pt: torch: jit: denoiser_short.pt: forward: index out of range in self"},
 		{denoiser("vae"), "vae.pt: torch: jit: vae.pt: forward"},
 	} {
 		if c.want == "" {
@@ -167,7 +180,7 @@ func TestScriptCritics(t *testing.T) {
 		s := torch.NewScope()
 		y := d.Forward(s.Randn(nil, []int64{6, 3, 16, 16}))
 		require.EqualValues(t, []int64{6 * c.n}, y.Shape(), name)
-		require.Equal(t, c.norm, d.Uses("aten::batch_norm"), name)
+		require.Equal(t, c.norm, d.Uses("forward", "aten::batch_norm"), name)
 		require.Equal(t, c.advice, strings.TrimSuffix(d.Advice(nn.Builder{Scope: s}), ", so take it away"), name)
 		s.Close()
 	}
@@ -176,7 +189,7 @@ func TestScriptCritics(t *testing.T) {
 // One module with two methods and a sigmoid, and two files with a decoder that has no last activation.
 func TestScriptAutoencoders(t *testing.T) {
 	b := scriptBuilder(t)
-	one, err := models.NewScriptAutoencoder(b, script(t, "vae"), script(t, "vae"), models.ScriptOptions{Resolution: 16, Unit: true}, false)
+	one, err := models.NewScriptAutoencoder(b, script(t, "vae"), models.ScriptFile{}, models.ScriptOptions{Resolution: 16, Unit: true}, false)
 	require.NoError(t, err)
 	two, err := models.NewScriptAutoencoder(b, script(t, "encoder"), script(t, "decoder"), models.ScriptOptions{Resolution: 16}, true)
 	require.NoError(t, err)
@@ -211,7 +224,7 @@ func TestScriptAutoencoders(t *testing.T) {
 func TestScriptDenoisers(t *testing.T) {
 	for _, name := range []string{"denoiser", "denoiser_float"} {
 		b := scriptBuilder(t)
-		d, err := models.NewScriptDenoiser(b, script(t, name), 16)
+		d, err := models.NewScriptDenoiser(b, script(t, name), 16, 1000)
 		require.NoError(t, err)
 		b.Scope.Seal()
 		s := torch.NewScope()
@@ -222,5 +235,37 @@ func TestScriptDenoisers(t *testing.T) {
 		require.Zero(t, change[0]+change[2])
 		require.NotZero(t, change[1])
 		s.Close()
+	}
+}
+
+// A parameter of two names is trained once, and saved under both.
+func TestTiedParametersAreOne(t *testing.T) {
+	b := scriptBuilder(t)
+	g, err := models.NewScriptGenerator(b, script(t, "tied"), models.ScriptOptions{})
+	require.NoError(t, err)
+	names, all := map[string]*torch.Tensor{}, 0
+	for name, x := range nn.StateDict(g) {
+		names[name] = x
+		all++
+	}
+	require.Equal(t, 8, all)
+	require.Same(t, names["a.weight"], names["b.weight"])
+	require.Len(t, nn.ParamList(g), 7)
+}
+
+// A critic that takes whole groups only is tried with a batch.
+func TestCriticOfGroups(t *testing.T) {
+	b := scriptBuilder(t)
+	d, err := models.NewScriptCritic(b, script(t, "critic_groups"), models.ScriptOptions{Resolution: 16, Batch: 8})
+	require.NoError(t, err)
+	require.EqualValues(t, []int64{8}, d.Forward(b.Scope.Randn(nil, []int64{8, 3, 16, 16})).Shape())
+}
+
+func TestAdviceOnState(t *testing.T) {
+	b := scriptBuilder(t)
+	for name, want := range map[string]bool{"odd_counter": true, "dcgan": false} {
+		g, err := models.NewScriptGenerator(b, script(t, name), models.ScriptOptions{})
+		require.NoError(t, err)
+		require.Equal(t, want, strings.Contains(g.Advice(b), "snapshots have its parameters and buffers only"), g.Advice(b))
 	}
 }

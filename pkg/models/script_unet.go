@@ -20,24 +20,27 @@ type ScriptDenoiser struct {
 	float bool // timesteps are float32
 }
 
-// NewScriptDenoiser makes a denoiser of f in b's scope, and tries it on images of a resolution. It returns an error that says
-// what does not fit.
-func NewScriptDenoiser(b nn.Builder, f ScriptFile, resolution int) (*ScriptDenoiser, error) {
+// NewScriptDenoiser makes a denoiser of f in b's scope, and tries it on images of a resolution, at the first and the last of the
+// timesteps. It returns an error that says what does not fit.
+func NewScriptDenoiser(b nn.Builder, f ScriptFile, resolution, timesteps int) (*ScriptDenoiser, error) {
 	s, err := NewScript(b, f)
 	if err != nil {
 		return nil, err
 	}
 	size := int64(resolution)
 	tried := func(float bool) error {
-		return s.try(func(c *Script, work *torch.Scope) []*torch.Tensor {
-			d := &ScriptDenoiser{c, float}
-			x := work.Randn(nil, []int64{2, 3, size, size}, torch.Options{Device: b.Device})
-			y := d.Forward(x, work.Full([]int64{2}, 3, torch.Options{DType: torch.Int64, Device: b.Device}))
-			if _, err := imageSize(y, resolution); err != nil {
+		return s.try(func(c *Script, work *torch.Scope, n int64) []*torch.Tensor {
+			x := work.Randn(nil, []int64{n, 3, size, size}, torch.Options{Device: b.Device})
+			t := torch.FromSlice(work, []int64{0, int64(timesteps - 1), 1}[:n], n).ToDevice(b.Device)
+			if float {
+				t = t.To(torch.Float32)
+			}
+			out := c.run("forward", x, t)
+			if _, err := imageSize(out, n, resolution); err != nil {
 				panic(&torch.Error{Op: "Script", Msg: err.Error()})
 			}
-			return []*torch.Tensor{y}
-		})
+			return []*torch.Tensor{first(out, "sample")}
+		}, tryEvaluating, tryTraining)
 	}
 	d := &ScriptDenoiser{Script: s}
 	if err = tried(false); err != nil && tried(true) == nil {
@@ -57,6 +60,9 @@ func (d *ScriptDenoiser) Forward(images, timesteps *torch.Tensor) *torch.Tensor 
 	}
 	return first(d.module.MustCall("forward", images, timesteps), "sample")
 }
+
+// Advice is what is odd about the network, "" for nothing.
+func (d *ScriptDenoiser) Advice() string { return d.stateful("forward") }
 
 var (
 	_ Denoiser = (*ScriptDenoiser)(nil)

@@ -31,8 +31,9 @@ type ScriptAutoencoder struct {
 	maps             bool // latents are [N, L, 1, 1]
 }
 
-// NewScriptAutoencoder makes an autoencoder in b's scope, of one file or of two, and tries it on images of o.Resolution, which
-// must be given. raw says that the decoder has no last activation. It returns an error that says what does not fit.
+// NewScriptAutoencoder makes an autoencoder in b's scope, of two files, or of one that is both where the decoder is the zero
+// ScriptFile, and tries it on images of o.Resolution, which must be given. raw says that the decoder has no last activation.
+// It returns an error that says what does not fit.
 func NewScriptAutoencoder(b nn.Builder, encoder, decoder ScriptFile, o ScriptOptions, raw bool) (*ScriptAutoencoder, error) {
 	a := &ScriptAutoencoder{o: o, raw: raw}
 	var err error
@@ -40,7 +41,7 @@ func NewScriptAutoencoder(b nn.Builder, encoder, decoder ScriptFile, o ScriptOpt
 		return nil, err
 	}
 	a.Decoder = a.Encoder
-	if decoder.Path != encoder.Path {
+	if decoder.Data != nil {
 		if a.Decoder, err = NewScript(b, decoder); err != nil {
 			return nil, err
 		}
@@ -80,7 +81,7 @@ func (a *ScriptAutoencoder) findLatent(d torch.Device) error {
 		c.Encoder, c.Decoder = copies[a.Encoder], copies[a.Decoder]
 		var first error
 		torch.NoGrad(func() {
-			mu, _ := c.Encode(a.pictures(work, d))
+			mu, _ := c.Encode(a.pictures(work, tryEvaluating, d))
 			c.o.Latent = int(mu.Size(1))
 			for _, c.maps = range []bool{false, true} {
 				err := torch.Try(func() { c.Decode(mu) })
@@ -103,54 +104,76 @@ func (a *ScriptAutoencoder) findLatent(d torch.Device) error {
 	return err
 }
 
-func (a *ScriptAutoencoder) pictures(work *torch.Scope, d torch.Device) *torch.Tensor {
+func (a *ScriptAutoencoder) pictures(work *torch.Scope, n int64, d torch.Device) *torch.Tensor {
 	size := int64(a.o.Resolution)
-	return work.Rand(nil, []int64{2, 3, size, size}, torch.Options{Device: d}).MulScalar(2).AddScalar(-1)
+	return work.Rand(nil, []int64{n, 3, size, size}, torch.Options{Device: d}).MulScalar(2).AddScalar(-1)
 }
 
 // try looks at both networks as training will use them.
 func (a *ScriptAutoencoder) try(d torch.Device) error {
-	encoding := func(c, other *Script, work *torch.Scope) []*torch.Tensor {
-		t := &ScriptAutoencoder{c, other, a.o, a.raw, a.maps}
-		mu, logvar := t.Encode(a.pictures(work, d))
-		if got := mu.Shape(); mu.Dim() > 4 || logvar.Numel() != mu.Numel() || got[0] != 2 || mu.Numel() != 2*int64(a.o.Latent) {
-			panic(&torch.Error{Op: "Script", Msg: fmt.Sprintf("encode: got %v and %v vs means and logarithms of variances [2 L]", mu, logvar)})
+	encode, decode := a.methods()
+	encoding := func(c *Script, work *torch.Scope, n int64) []*torch.Tensor {
+		mu, logvar := halves(c.run(encode, a.o.fromImages(a.pictures(work, n, d))))
+		if mu.Size(0) != n || mu.Size(1) != int64(a.o.Latent) || !slices.Equal(mu.Shape(), logvar.Shape()) || mu.DType() != torch.Float32 {
+			panic(&torch.Error{Op: "Script", Msg: fmt.Sprintf("%s: got %v and %v vs means and logarithms of variances float32 [%d L]", encode, mu, logvar, n)})
 		}
 		return []*torch.Tensor{mu, logvar}
 	}
-	decoding := func(c, other *Script, work *torch.Scope) []*torch.Tensor {
-		t := &ScriptAutoencoder{other, c, a.o, a.raw, a.maps}
-		y := t.Decode(work.Randn(nil, []int64{2, int64(a.o.Latent)}, torch.Options{Device: d}))
-		if _, err := imageSize(y, a.o.Resolution); err != nil {
-			panic(&torch.Error{Op: "Script", Msg: "decode: " + err.Error()})
+	decoding := func(c *Script, work *torch.Scope, n int64) []*torch.Tensor {
+		z := work.Randn(nil, []int64{n, int64(a.o.Latent)}, torch.Options{Device: d})
+		if a.maps {
+			z = z.Unsqueeze(2).Unsqueeze(3)
 		}
-		return []*torch.Tensor{y}
+		out := c.run(decode, z)
+		if _, err := imageSize(out, n, a.o.Resolution); err != nil {
+			panic(&torch.Error{Op: "Script", Msg: decode + ": " + err.Error()})
+		}
+		return []*torch.Tensor{first(out, "sample")}
 	}
-	parts := []struct {
-		net *Script
-		f   func(c *Script, work *torch.Scope) []*torch.Tensor
-	}{
-		{a.Encoder, func(c *Script, work *torch.Scope) []*torch.Tensor { return encoding(c, a.Decoder, work) }},
-		{a.Decoder, func(c *Script, work *torch.Scope) []*torch.Tensor { return decoding(c, a.Encoder, work) }},
-	}
+	type trial = func(c *Script, work *torch.Scope, n int64) []*torch.Tensor
+	trials := map[*Script]trial{a.Encoder: encoding, a.Decoder: decoding}
 	if a.Encoder == a.Decoder {
-		parts = parts[:1]
-		parts[0].f = func(c *Script, work *torch.Scope) []*torch.Tensor {
-			return append(encoding(c, c, work), decoding(c, c, work)...)
+		trials[a.Encoder] = func(c *Script, work *torch.Scope, n int64) []*torch.Tensor {
+			return append(encoding(c, work, n), decoding(c, work, n)...)
 		}
 	}
-	for _, p := range parts {
-		if err := p.net.try(p.f); err != nil {
-			return fmt.Errorf("models: %s: %w", p.net.file.Path, err)
+	for _, s := range []*Script{a.Encoder, a.Decoder} {
+		if err := s.try(trials[s], tryEvaluating, tryTraining); err != nil {
+			return fmt.Errorf("models: %s: %w", s.file.Path, err)
+		}
+		if a.Encoder == a.Decoder {
+			break
 		}
 	}
 	return nil
 }
 
+// Advice is what is odd about the networks, "" for nothing.
+func (a *ScriptAutoencoder) Advice(b nn.Builder) (advice string) {
+	encode, decode := a.methods()
+	work := b.Scope.Child()
+	defer work.Close()
+	nn.Train(a, false)
+	defer nn.Train(a, true)
+	torch.NoGrad(func() {
+		x := a.o.fromImages(a.Decode(work.Randn(nil, []int64{4, int64(a.o.Latent)}, torch.Options{Device: b.Device})))
+		if low, high := x.Min().Float64(), x.Max().Float64(); !a.o.Unit && !a.raw && low >= 0 && high <= 1 {
+			advice = fmt.Sprintf("the pictures of %s reach from %.2g to %.2g: if they are meant to be in [0, 1], as after a sigmoid, give --net-range unit", a, low, high)
+		} else if !a.raw && (high > 1.01 || low < -1.01) {
+			advice = fmt.Sprintf("the pictures of %s reach from %.2g to %.2g: if its decoder has no last activation, give --net-range raw", a, low, high)
+		}
+	})
+	return cmp.Or(advice, a.Encoder.stateful(encode), a.Decoder.stateful(decode))
+}
+
 // Encode implements [Autoencoder]. It panics with *[torch.Error] when the network fails.
 func (a *ScriptAutoencoder) Encode(images *torch.Tensor) (mu, logvar *torch.Tensor) {
 	encode, _ := a.methods()
-	out := a.Encoder.module.MustCall(encode, a.o.fromImages(images))
+	return halves(a.Encoder.module.MustCall(encode, a.o.fromImages(images)))
+}
+
+// halves are the means and logarithms of variances in what a network returns.
+func halves(out any) (mu, logvar *torch.Tensor) {
 	if t, ok := out.(*torch.Tensor); ok {
 		if t.Dim() < 2 || t.Size(1)%2 != 0 {
 			panic(&torch.Error{Op: "Script", Msg: fmt.Sprintf("encode: got %v vs means and logarithms of variances [N 2L]", t)})
@@ -159,6 +182,9 @@ func (a *ScriptAutoencoder) Encode(images *torch.Tensor) (mu, logvar *torch.Tens
 		return t.Narrow(1, 0, half).Flatten(1), t.Narrow(1, half, half).Flatten(1)
 	}
 	ts, err := tensors(out, "mu", "logvar")
+	if err == nil && (ts[0].Dim() < 2 || ts[1].Dim() < 2) {
+		err = fmt.Errorf("got %v and %v vs means and logarithms of variances [N L]", ts[0], ts[1])
+	}
 	if err != nil {
 		panic(&torch.Error{Op: "Script", Msg: "encode: " + err.Error()})
 	}

@@ -17,6 +17,8 @@ import (
 type Exported struct {
 	// Net is the network as a module of package nn, with a run's weights, in evaluation mode.
 	Net any
+	// Averaged tells whether the weights are the average of those that are trained.
+	Averaged bool
 	// Script is the network in TorchScript where that is what it came as, with the run's weights; else nil.
 	Script *jit.Module
 
@@ -70,7 +72,7 @@ func ExportGAN(root *torch.Scope, o GANOptions, tensors map[string]*torch.Tensor
 	if err != nil {
 		return nil, err
 	}
-	return exported(net, generator(net.Forward, o.Latent)), nil
+	return exported(net, generator(net.Forward, o.Latent)).averaged(w, tensors, "G_ema."), nil
 }
 
 // ExportStyleGAN is [ExportGAN] for a StyleGAN. Noise is constant and nothing is truncated; styles(z) makes styles [N, L, D] of
@@ -100,13 +102,14 @@ func ExportStyleGAN(root *torch.Scope, o StyleGANOptions, tensors map[string]*to
 		return nil, err
 	}
 	latent, y := []int64{net.LatentDim()}, net.Synthesis
-	return exported(net, generator(net.Forward, int(net.LatentDim())),
+	e := exported(net, generator(net.Forward, int(net.LatentDim())),
 		exportedMethod{name: "styles", args: []string{"z"}, shapes: [][]int64{latent}, results: 1, run: func(in []*torch.Tensor) []*torch.Tensor {
 			return []*torch.Tensor{y.Broadcast(net.Mapping.Forward(in[0])).Contiguous()}
 		}},
 		exportedMethod{name: "synthesize", args: []string{"ws"}, shapes: [][]int64{{y.NumStyles(), int64(o.Net.StyleDim)}}, results: 1, run: func(in []*torch.Tensor) []*torch.Tensor {
 			return []*torch.Tensor{y.Forward(in[0], models.StyleNoise{})}
-		}}), nil
+		}})
+	return e.averaged(w, tensors, "G_ema."), nil
 }
 
 // ExportVAE builds the network of a VAE run in a sealed child of root and fills it from a snapshot's tensors. In TorchScript
@@ -152,8 +155,9 @@ func ExportDiffusion(root *torch.Scope, o DiffusionOptions, tensors map[string]*
 		return nil, err
 	}
 	r := int64(o.Resolution)
-	return exported(net, exportedMethod{name: "forward", args: []string{"x", "t"}, shapes: [][]int64{{3, r, r}, nil}, times: true, results: 1,
-		run: func(in []*torch.Tensor) []*torch.Tensor { return []*torch.Tensor{net.Forward(in[0], in[1])} }}), nil
+	e := exported(net, exportedMethod{name: "forward", args: []string{"x", "t"}, shapes: [][]int64{{3, r, r}, nil}, times: true, results: 1,
+		run: func(in []*torch.Tensor) []*torch.Tensor { return []*torch.Tensor{net.Forward(in[0], in[1])} }})
+	return e.averaged(w, tensors, "net_ema."), nil
 }
 
 func generator(forward func(*torch.Tensor) *torch.Tensor, latent int) exportedMethod {
@@ -172,6 +176,12 @@ func exported(net any, methods ...exportedMethod) *Exported {
 	if s, ok := net.(interface{ Module() *jit.Module }); ok {
 		e.Script = s.Module()
 	}
+	return e
+}
+
+// averaged notes whether the tensors of the average were taken.
+func (e *Exported) averaged(w Which, tensors map[string]*torch.Tensor, prefix string) *Exported {
+	e.Averaged = !w.Raw && len(under(tensors, prefix)) > 0
 	return e
 }
 
@@ -206,7 +216,18 @@ func (e *Exported) TorchScript(s *torch.Scope) (m *jit.Module, err error) {
 	if m, err = e.trace(s, work, params, buffers, dual); err != nil {
 		return nil, err
 	}
-	return m, e.compare(m)
+	defer nn.Train(e.Net, false)
+	defer keep(work, buffers)()
+	for _, training := range []bool{true, false} {
+		nn.Train(e.Net, training)
+		if err = m.Train(training); err == nil {
+			err = e.compare(m)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 // trace makes a module of all methods. If they differ by mode there are two of each, and one in source that chooses.
@@ -265,6 +286,7 @@ func (e *Exported) modesDiffer(params, buffers []jit.Named) (bool, error) {
 			undo := keep(work, buffers)
 			defer undo()
 			nn.Train(e.Net, training)
+			defer nn.Train(e.Net, false)
 			m, err := e.trace(work, work, params, buffers, false)
 			if err != nil {
 				return err
@@ -321,7 +343,14 @@ func (e *Exported) compare(m *jit.Module) error {
 		err := torch.Scoped(func(s *torch.Scope) (err error) {
 			torch.NoGrad(func() {
 				in := x.inputs(s, 2*e.images)
+				var random *torch.Tensor // of dropout
+				if random, err = s.RNGState(torch.CPU); err != nil {
+					return
+				}
 				want := x.run(in)
+				if err = torch.SetRNGState(torch.CPU, random); err != nil {
+					return
+				}
 				args := make([]any, len(in))
 				for i, t := range in {
 					args[i] = t

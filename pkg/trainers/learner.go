@@ -92,6 +92,11 @@ func (l *learner) size() string {
 	for _, p := range l.params {
 		n += p.Numel()
 	}
+	return Count(n)
+}
+
+// Count is a number of parameters in a few characters: 12.3k, 4.56M.
+func Count(n int64) string {
 	if n < 1e5 {
 		return fmt.Sprintf("%.3gk", float64(n)/1e3)
 	}

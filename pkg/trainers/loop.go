@@ -106,6 +106,8 @@ type loop struct {
 	warned   bool  // that there is no best snapshot
 	broken   bool  // memory ran out in the middle of a step
 
+	constants map[string]bool // buffers that are not finite, and are meant so
+
 	plant func(name string, v *torch.Tensor) *torch.Tensor // of tests: changes a part of the loss
 }
 
@@ -172,6 +174,9 @@ func guarded(f func() error) (err error) {
 
 // begin writes the first snapshot of a new run, or goes on from one.
 func (l *loop) begin() error {
+	if err := l.noteConstants(); err != nil {
+		return err
+	}
 	if l.o.Resume == "" {
 		l.rate = monitor.NewRate(time.Now(), 0)
 		return l.save()

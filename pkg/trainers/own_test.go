@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"path/filepath"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/models"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/nn"
+	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
 // trainFor trains f for a number of batches of demo pictures.
@@ -81,7 +83,7 @@ func TestOwnNetworksTrainAsOurs(t *testing.T) {
 			e, err := ExportVAE(root, o, weightsOf(ours), torch.CPU, Which{})
 			f := archive(t, e, err)
 			o.Network = func(b nn.Builder) (models.Autoencoder, error) {
-				return models.NewScriptAutoencoder(b, f, f, models.ScriptOptions{Resolution: 32}, false)
+				return models.NewScriptAutoencoder(b, f, models.ScriptFile{}, models.ScriptOptions{Resolution: 32}, false)
 			}
 			own, err := NewVAE(root, nil, o, torch.CPU)
 			require.NoError(t, err)
@@ -96,7 +98,7 @@ func TestOwnNetworksTrainAsOurs(t *testing.T) {
 			require.NoError(t, err)
 			e, err := ExportDiffusion(root, o, weightsOf(ours), torch.CPU, Which{Raw: true})
 			f := archive(t, e, err)
-			o.Network = func(b nn.Builder) (models.Denoiser, error) { return models.NewScriptDenoiser(b, f, 32) }
+			o.Network = func(b nn.Builder) (models.Denoiser, error) { return models.NewScriptDenoiser(b, f, 32, 1000) }
 			own, err := NewDiffusion(root, nil, o, torch.CPU)
 			require.NoError(t, err)
 			return ours, own
@@ -159,4 +161,31 @@ func TestOwnNetworksThatDoNotFit(t *testing.T) {
 	own, err := NewGAN(root, nil, o, torch.CPU)
 	require.NoError(t, err)
 	trainFor(t, own, 8, 2)
+}
+
+// A mask of minus infinities is a constant; a parameter that is not finite is none.
+func TestConstantsNeedNotBeFinite(t *testing.T) {
+	root := scope(t)
+	o := tiny()
+	file, err := models.ReadScript(filepath.Join("..", "models", "testdata", "script", "odd_infinite.pt"))
+	require.NoError(t, err)
+	o.Loss, o.Resolution, o.Latent = TIGASOnly, 16, 5
+	d, err := tigas.Embedded(root, tigas.OpenOptions{})
+	require.NoError(t, err)
+	o.Term = constantTerm(d, 1)
+	o.Generator = func(b nn.Builder) (models.Generator, error) {
+		return models.NewScriptGenerator(b, file, models.ScriptOptions{})
+	}
+	g, err := NewGAN(root, nil, o, torch.CPU)
+	require.NoError(t, err)
+	train := func() error {
+		loader, err := data.NewLoader(data.NewDemo(16, false), data.LoaderOptions{Batch: 8, Seed: 3, Transform: data.Transform{Resolution: 16}})
+		require.NoError(t, err)
+		run, err := checkpoint.Create(filepath.Join(t.TempDir(), "run"))
+		require.NoError(t, err)
+		return Run(context.Background(), g, RunOptions{Kimg: 0.03, Seed: 5, Grid: 2, Loader: loader, Out: run, Console: &monitor.Console{W: io.Discard}})
+	}
+	require.NoError(t, train())
+	torch.NoGrad(func() { g.g.params[0].Fill_(math.Inf(1)) })
+	require.ErrorIs(t, train(), ErrDiverged)
 }

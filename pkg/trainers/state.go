@@ -110,12 +110,32 @@ func (l *loop) save() error {
 }
 
 // notFinite returns the name of a tensor of the networks that is not finite, "" when all are. The device is waited for once.
+// Constants that were not finite when the loop began, such as a mask of an attention, are meant so.
 func (l *loop) notFinite() (bad string, err error) {
+	all, err := l.infinite(func(name string, _ *torch.Tensor) bool { return !l.constants[name] })
+	if len(all) > 0 {
+		bad = all[0]
+	}
+	return bad, err
+}
+
+// noteConstants notes the buffers that are not finite.
+func (l *loop) noteConstants() error {
+	all, err := l.infinite(func(_ string, t *torch.Tensor) bool { return !t.IsGradRequired() })
+	l.constants = map[string]bool{}
+	for _, name := range all {
+		l.constants[name] = true
+	}
+	return err
+}
+
+// infinite are the names of the tensors that are not finite, of those that are asked for.
+func (l *loop) infinite(of func(name string, t *torch.Tensor) bool) (bad []string, err error) {
 	err = l.scope.Scoped(func(s *torch.Scope) error {
 		var names []string
 		var all []*torch.Tensor
 		for name, t := range l.f.Tensors() {
-			if t.DType().IsFloat() {
+			if t.DType().IsFloat() && of(name, t) {
 				torch.NoGrad(func() { all = append(all, s.Use(t).IsFinite().All()) })
 				names = append(names, name)
 			}
@@ -125,8 +145,7 @@ func (l *loop) notFinite() (bad string, err error) {
 		}
 		for i, ok := range torch.Slice[bool](torch.Stack(all, 0)) {
 			if !ok {
-				bad = names[i]
-				break
+				bad = append(bad, names[i])
 			}
 		}
 		return nil

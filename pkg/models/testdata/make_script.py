@@ -77,9 +77,9 @@ class OnlyForward(nn.Module):
 
 
 class Denoiser(nn.Module):
-    def __init__(self):
+    def __init__(self, steps=1000):
         super().__init__()
-        self.time = nn.Embedding(1000, 4)
+        self.time = nn.Embedding(steps, 4)
         self.a, self.b = nn.Conv2d(3, 4, 3, 1, 1), nn.Conv2d(4, 3, 3, 1, 1)
 
     def forward(self, x: Tensor, t: Tensor) -> Dict[str, Tensor]:
@@ -120,6 +120,73 @@ class Replaced(nn.Module):
         return self.inner(z)
 
 
+class Tied(nn.Module):
+    """One weight under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.out = nn.Linear(L, L), nn.Linear(L, L), Linear()
+        self.b.weight = self.a.weight
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.out(self.b(self.a(z)))
+
+
+class Odd(nn.Module):
+    """A generator with something wrong, by name."""
+
+    def __init__(self, what: str):
+        super().__init__()
+        self.inner, self.what, self.count = Linear(), what, 0
+        self.register_buffer("mean", torch.zeros(L))
+        self.register_buffer("mask", torch.full((2, 2), -float("inf")) if what == "infinite" else torch.zeros(2, 2))
+        if what == "complex":
+            self.register_buffer("waves", torch.zeros(2, dtype=torch.complex64))
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.what == "inplace":
+            z.mul_(0.5)
+        if self.what == "counter":
+            self.count += 1
+        if self.what == "graph":
+            self.mean.add_((z * self.inner.unused.weight.sum()).mean(0))
+        y = self.inner(z)
+        if self.what == "double":
+            return y.double()
+        if self.what == "fixed":
+            return y.view(2, 3, 16, 16)
+        return y
+
+
+class Blind(nn.Module):
+    """A critic that does not look."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.w.expand(x.size(0))
+
+
+class Groups(nn.Module):
+    """A critic that compares groups of four, as StyleGAN2's."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = critic(norm=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.inner(x).view(4, -1)
+        return (y - y.mean(0, keepdim=True)).reshape(-1)
+
+
+for what in ["inplace", "counter", "graph", "double", "fixed", "infinite", "complex"]:
+    save("odd_" + what, Odd(what))
+save("tied", Tied())
+save("critic_blind", Blind())
+save("critic_groups", Groups())
+save("critic_classes", nn.Sequential(nn.Flatten(), nn.Linear(3 * R * R, 2)))
 save("linear", Linear())
 save("sigmoid", Linear(last="sigmoid"))
 save("gray", Linear(channels=1))
@@ -145,4 +212,5 @@ save("only_forward", OnlyForward())
 save("encoder", nn.Sequential(nn.Conv2d(3, 4, 4, 4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2 * L)))
 save("decoder", nn.Sequential(nn.ConvTranspose2d(L, 4, 4), nn.ReLU(), nn.ConvTranspose2d(4, 3, 4, 4)))
 save("denoiser", Denoiser())
+save("denoiser_short", Denoiser(100))
 save("denoiser_float", FloatDenoiser())
