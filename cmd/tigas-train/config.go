@@ -69,7 +69,8 @@ func readRun(root *torch.Scope, path string, device torch.Device) (*loadedRun, m
 	}
 	l := &loadedRun{file: file, device: device}
 	if err = l.config.parse([]byte(meta["config"])); err != nil {
-		return nil, nil, coded(exitSnapshot, fmt.Errorf("%s is no snapshot of a run: its header has no configuration", file))
+		return nil, nil, (&hinted{code: exitSnapshot, err: fmt.Errorf("%s is no snapshot of a run: its header has no configuration", file)}).
+			withHint("of a run of another program, report, watch and progression take the folder; this would have to make its networks")
 	}
 	return l, tensors, l.config.Networks.open(file)
 }

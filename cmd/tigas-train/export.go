@@ -132,7 +132,7 @@ func (c *exportCommand) run(console *monitor.Console, path string, outputs []out
 			}
 			methods = l.config.describe(role)
 		}
-		console.Message("network   %s of %s, %d tensors, %s parameters%s", role, l.file, lengthOf(e.Tensors()), trainers.Count(nn.CountParams(e.Net)), methods)
+		console.Message("network   %s of %s, %d tensors, %s parameters%s", role, l.file, lengthOf(e.Tensors()), monitor.Count(nn.CountParams(e.Net)), methods)
 		return nil
 	})
 }

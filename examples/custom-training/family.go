@@ -57,28 +57,14 @@ func (h *Hinge) Step(st *trainers.Step) error {
 	}
 	fake := h.nets.G.Forward(st.Scope.Randn(st.Noise, append([]int64{real.Size(0)}, h.LatentShape()...)))
 	lossD := st.Term("D", trainers.HingeCritic(h.nets.D.Forward(real), h.nets.D.Forward(fake.Detach())))
-	if err := update(st, "D", lossD, h.nets.D, h.optD); err != nil {
+	if err := st.Update("D", h.optD, nn.ParamList(h.nets.D), lossD); err != nil {
 		return err
 	}
 	lossG := st.Term("G", trainers.HingeGenerator(h.nets.D.Forward(fake)))
-	if a := h.term.Apply(st.Progress, fake); a.Loss != nil {
+	if a := st.Apply(&h.term, fake, nil); a.Loss != nil { // and logs it
 		lossG = lossG.Add(a.Loss)
-		st.Report("tigas", a.Raw)
-		st.Report("tigas_score", a.Score)
-		st.Report("tigas_dropped", a.Dropped)
 	}
-	return update(st, "G", lossG, h.nets.G, h.optG)
-}
-
-// update leaves a step out whose gradient is not finite; after too many of them the run goes back to a snapshot.
-func update(st *trainers.Step, name string, loss *torch.Tensor, net nn.Sequential, opt optim.Optimizer) error {
-	grads := torch.Grad(loss, nn.ParamList(net), torch.GradOptions{})
-	norm, err := optim.ClipGradNorm(grads, 0) // 0: without a limit
-	if err == nil {
-		st.ReportNumber(name+"_grad_norm", norm)
-		opt.Step(grads)
-	}
-	return st.Updated(name, err)
+	return st.Update("G", h.optG, nn.ParamList(h.nets.G), lossG)
 }
 
 func (h *Hinge) Tensors() iter.Seq2[string, *torch.Tensor] { return nn.StateDict(h.nets) }

@@ -246,7 +246,7 @@ func TestFamily(t *testing.T) {
 		}
 		log, err := os.ReadFile(filepath.Join(whole, "log.jsonl"))
 		require.NoError(t, err)
-		for _, name := range []string{"tigas_score", "tigas_weight", "G_grad_norm", "lr_D"} {
+		for _, name := range []string{"score", "tigas_weight", "G_grad_norm", "lr_D"} {
 			require.Contains(t, string(log), `"`+name+`"`)
 		}
 		require.ErrorIs(t, train(t.Context(), whole, false), checkpoint.ErrExists)

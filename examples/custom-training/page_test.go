@@ -18,7 +18,9 @@ var (
 )
 
 // onPage are the blocks of docs/custom-training.md in a language.
-func onPage(t *testing.T, language string) []string { return blocksOf(t, "custom-training.md", language) }
+func onPage(t *testing.T, language string) []string {
+	return blocksOf(t, "custom-training.md", language)
+}
 
 func blocksOf(t *testing.T, page, language string) (l []string) {
 	t.Helper()

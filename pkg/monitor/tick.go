@@ -34,6 +34,14 @@ func (t Tick) Value(name string) (v float64, ok bool) {
 	return 0, false
 }
 
+// Count is a number in a few characters: 12.3k, 4.56M.
+func Count(n int64) string {
+	if n < 1e5 {
+		return fmt.Sprintf("%.3gk", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.2fM", float64(n)/1e6)
+}
+
 // Duration formats as 28s, 6m 05s, 1h 19m 08s or 7d 08h 07m; a negative one, which is not known, as ?.
 func Duration(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)

@@ -209,14 +209,22 @@ func (d *Detector) HasLogit() bool { return d.logit != nil }
 func (d *Detector) Score(images *torch.Tensor) *torch.Tensor { return d.run(d.score, images) }
 
 func (d *Detector) run(m *jit.Module, images *torch.Tensor) (out *torch.Tensor) {
-	if sh := images.Shape(); len(sh) != 4 || sh[1] != 3 {
-		panic(&torch.Error{Op: "tigas.Score", Msg: fmt.Sprintf("got images %v vs [N 3 H W]", sh)})
-	}
+	checkImages("tigas.Score", images)
 	d.calls.Add(1)
 	torch.Autocast(d.device, torch.DefaultDType, func() {
 		out = m.ForwardTensor(images.To(torch.Float32)).Reshape(-1)
 	})
 	return out
+}
+
+// checkImages panics for what are no images. Bytes would be taken for numbers that are hundreds of times too large.
+func checkImages(op string, images *torch.Tensor) {
+	if sh := images.Shape(); len(sh) != 4 || sh[1] != 3 {
+		panic(&torch.Error{Op: op, Msg: fmt.Sprintf("got images %v vs [N 3 H W]", sh)})
+	}
+	if !images.DType().IsFloat() {
+		panic(&torch.Error{Op: op, Msg: fmt.Sprintf("got images of type %s vs floats: bytes are brought into [0, 1] by x.To(torch.Float32).DivScalar(255)", images.DType())})
+	}
 }
 
 // ParamsSHA256 is a hash of the network's constants as they are in memory now. It never changes: training that moved the

@@ -110,6 +110,7 @@ func (d *Detector) WeightedLoss(images, weights *torch.Tensor, o LossOptions) (l
 	if err := o.Validate(d); err != nil {
 		panic(&torch.Error{Op: "tigas.Loss", Msg: err.Error()})
 	}
+	checkImages("tigas.Loss", images)
 	x := o.Range.ToUnit(images)
 	if o.Augment != nil {
 		x = o.Augment.Apply(x)

@@ -74,6 +74,9 @@ func OpenBytes(s *torch.Scope, data []byte, name string, o OpenOptions) (*Detect
 
 func openReader(s *torch.Scope, r io.ReaderAt, size int64, name string, o OpenOptions) (*Detector, error) {
 	o = o.resolve()
+	if err := o.Device.Check(); err != nil { // in a line; libtorch takes some hundred
+		return nil, fmt.Errorf("tigas: detector %s: %w", name, err)
+	}
 	d := &Detector{Name: name, device: o.Device, ImageSize: convert.DefaultImageSize}
 	c, err := convert.NewReader(r, size, name)
 	if err != nil && !errors.Is(err, torchsave.ErrTorchScript) {

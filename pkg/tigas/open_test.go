@@ -192,3 +192,29 @@ def forward(self, x: Tensor) -> Tensor:
 	require.ErrorIs(t, err, torch.ErrNondeterministic)
 	require.EqualError(t, err, "tigas: detector "+path+": cannot take images [N 3 16 16]: the operator put_ has no deterministic form")
 }
+
+// Bytes and other whole numbers are refused, and a picture without a batch, by a line that says what to do.
+func TestImagesThatAreNone(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	det, err := Embedded(s, OpenOptions{})
+	require.NoError(t, err)
+	for _, x := range []*torch.Tensor{s.Zeros([]int64{2, 3, 32, 32}, torch.Options{DType: torch.Uint8}), s.Zeros([]int64{2, 3, 32, 32}, torch.Options{DType: torch.Int64})} {
+		require.ErrorContains(t, torch.Try(func() { det.Score(x) }), "tigas.Score: got images of type "+x.DType().String()+" vs floats: bytes are brought into [0, 1]")
+		require.ErrorContains(t, torch.Try(func() { det.Loss(x, LossOptions{}) }), "tigas.Loss: got images of type ")
+	}
+	require.ErrorContains(t, torch.Try(func() { det.Loss(s.Zeros([]int64{3, 32, 32}), LossOptions{}) }), "tigas.Loss: got images [3 32 32] vs [N 3 H W]")
+}
+
+// A device that is not there is said in a line.
+func TestOpenOnAbsentDevice(t *testing.T) {
+	if torch.CUDA(0).Check() == nil {
+		t.Skip("there is CUDA")
+	}
+	s := torch.NewScope()
+	defer s.Close()
+	_, err := Embedded(s, OpenOptions{Device: torch.CUDA(0)})
+	require.ErrorContains(t, err, "embedded: ")
+	require.Less(t, len(err.Error()), 400)
+	require.NotContains(t, err.Error(), "\n")
+}

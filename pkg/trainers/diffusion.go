@@ -128,7 +128,7 @@ func (d *Diffusion) term(st *Step, p *diffusionPlan, out, noisy *torch.Tensor) t
 	levels := NoiseLevels{p.levels.Signal.IndexSelect(0, p.scored), p.levels.Noise.IndexSelect(0, p.scored)}
 	x0 := d.o.Predict.X0(out.IndexSelect(0, p.scored), noisy.IndexSelect(0, p.scored), levels)
 	torch.NoGrad(func() { st.Report("x0_clipped", x0.Abs().GtScalar(1).To(torch.Float32).Mean()) })
-	return st.apply(&d.o.Term, ClampThrough(x0, -1, 1), p.scoredWeights)
+	return st.Apply(&d.o.Term, ClampThrough(x0, -1, 1), p.scoredWeights)
 }
 
 // LatentShape is that of an image: sampling starts from noise.

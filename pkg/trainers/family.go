@@ -93,9 +93,10 @@ func (st *Step) reportCritic(real, fake *torch.Tensor) {
 	})
 }
 
-// apply computes the TIGAS term and logs it: before its weight, with it, the mean score, and whether it was dropped because it
-// was not finite. Then it has added 0, and there is no score, which the means leave out.
-func (st *Step) apply(t *tigas.Term, images, weights *torch.Tensor) tigas.Applied {
+// Apply is [tigas.Term.ApplyWeighted] at this step, and logs it: the term before its weight, with it, the mean score, and whether
+// it was dropped because it was not finite; then it has added 0, and there is no score, which the means leave out. weights may
+// be nil. Where the term is absent, Loss of what it returns is nil.
+func (st *Step) Apply(t *tigas.Term, images, weights *torch.Tensor) tigas.Applied {
 	defer st.Phase("tigas")()
 	a := t.ApplyWeighted(st.Progress, images, weights)
 	if a.Loss == nil {
@@ -120,6 +121,23 @@ func checkTerm(t *tigas.Term, size int) error {
 		return nil
 	}
 	return t.Options.Check(t.Detector, size, size)
+}
+
+// Update takes the gradient of loss with respect to params and makes a step of opt, whose learning rate counts as it was at the
+// first Update of that name, less what returns from divergence have taken. A gradient that is not finite is left out and
+// counted: too many in a row are the error, which Step returns. The norm of the gradient is logged as NAME_grad_norm.
+func (st *Step) Update(name string, opt optim.Optimizer, params []*torch.Tensor, loss *torch.Tensor) error {
+	l := st.loop.learners[name]
+	if l == nil {
+		l = &learner{name: name, params: params, opt: opt}
+		if st.loop.learners == nil {
+			st.loop.learners = map[string]*learner{}
+		}
+		st.loop.learners[name] = l
+	}
+	l.params, l.opt = params, opt
+	_, err := l.step(st, loss)
+	return err
 }
 
 // Updated says what became of an update of the named network: err is nil when it was made, else that of

@@ -188,7 +188,7 @@ func (g *GAN) stepGenerator(st *Step) error {
 	if g.critic != nil {
 		loss = st.Term("G", g.o.Loss.Generator(g.critic.Forward(fake)))
 	}
-	a := st.apply(&g.o.Term, fake, nil)
+	a := st.Apply(&g.o.Term, fake, nil)
 	if a.Loss != nil {
 		if loss == nil {
 			loss = a.Loss

@@ -3,6 +3,7 @@ package trainers
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/monitor"
+	"github.com/tigas-train/tigas-train/pkg/optim"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
 
@@ -228,4 +230,22 @@ func TestOutOfMemorySaves(t *testing.T) {
 	newest, _, err := run.Newest()
 	require.NoError(t, err)
 	require.EqualValues(t, 11, newest.Step, "the length is in images, and those of the broken step were shown")
+}
+
+// An update of a family of one's own has the learning rate of its optimiser, less what returns from divergence have taken.
+func TestUpdateOfOnesOwn(t *testing.T) {
+	root := scope(t)
+	st := stepOf(t, root)
+	x := root.Scalar(1).RequiresGrad(true)
+	opt := optim.NewSGD(root, []*torch.Tensor{x}, optim.SGDOptions{LR: 0.5})
+	value := func() float64 { return st.Scope.Use(x).Detach().Float64() }
+	update := func() error { return st.Update("x", opt, []*torch.Tensor{x}, st.Scope.Use(x).MulScalar(1)) }
+	require.NoError(t, update())
+	require.Equal(t, 0.5, value())
+	st.loop.s.Rollbacks = 2
+	require.NoError(t, update())
+	require.Equal(t, 0.5-0.125, value())
+	st.loop.o.Console = &monitor.Console{W: io.Discard}
+	require.NoError(t, st.Update("x", opt, []*torch.Tensor{x}, st.Scope.Use(x).MulScalar(math.NaN())), "left out")
+	require.Equal(t, 0.5-0.125, value())
 }

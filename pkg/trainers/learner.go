@@ -1,10 +1,10 @@
 package trainers
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/optim"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
@@ -92,13 +92,5 @@ func (l *learner) size() string {
 	for _, p := range l.params {
 		n += p.Numel()
 	}
-	return Count(n)
-}
-
-// Count is a number of parameters in a few characters: 12.3k, 4.56M.
-func Count(n int64) string {
-	if n < 1e5 {
-		return fmt.Sprintf("%.3gk", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%.2fM", float64(n)/1e6)
+	return monitor.Count(n)
 }

@@ -106,7 +106,8 @@ type loop struct {
 	warned   bool  // that there is no best snapshot
 	broken   bool  // memory ran out in the middle of a step
 
-	constants map[string]bool // buffers that are not finite, and are meant so
+	learners  map[string]*learner // of [Step.Update]
+	constants map[string]bool     // buffers that are not finite, and are meant so
 
 	plant func(name string, v *torch.Tensor) *torch.Tensor // of tests: changes a part of the loss
 }

@@ -136,7 +136,7 @@ func (g *StyleGAN) stepGenerator(st *Step, total *torch.Tensor) error {
 	w, ws := g.styles(st, int64(g.o.Batch))
 	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	loss := st.Term("G", NonSaturatingGenerator(g.judge(st, images)))
-	a := st.apply(&g.o.Term, images, nil)
+	a := st.Apply(&g.o.Term, images, nil)
 	if a.Loss != nil {
 		loss = loss.Add(a.Loss)
 	}

@@ -96,7 +96,7 @@ func (v *VAE) Step(st *Step) error {
 	})
 	var a tigas.Applied
 	if v.o.Term.Due(st.Progress) != 0 {
-		a = st.apply(&v.o.Term, v.scored(st, images), nil)
+		a = st.Apply(&v.o.Term, v.scored(st, images), nil)
 		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
