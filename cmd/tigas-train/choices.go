@@ -57,6 +57,8 @@ func choices(cmd *cobra.Command, flag string) (l []string, open bool) {
 			return []string{"embedded", "hub", "none"}, true
 		}
 		return []string{"embedded", "hub"}, true
+	case "net":
+		return []string{"generator", "discriminator", "decoder", "encoder", "network"}, false
 	case "net-range":
 		return rangesOf(cmd), false
 	case "noise-mode":

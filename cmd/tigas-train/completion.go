@@ -27,12 +27,24 @@ func completeFlags(cmd *cobra.Command) {
 	}
 }
 
+// fileTypes are the extensions of the files that flags name.
+var fileTypes = map[string][]string{
+	"config":        {"yaml", "yml", "json"},
+	"decoder":       {"pt"},
+	"discriminator": {"pt"},
+	"encoder":       {"pt"},
+	"generator":     {"pt"},
+	"network":       {"pt"},
+	"safetensors":   {"safetensors"},
+	"torchscript":   {"pt"},
+}
+
 func flagCompleter(cmd *cobra.Command, f *pflag.Flag) completer {
 	words, _ := choices(cmd, f.Name)
 	value := metavar(cmd, f)
-	switch {
-	case f.Name == "config":
-		return extension("yaml", "yml", "json")
+	switch ext := fileTypes[f.Name]; {
+	case ext != nil:
+		return extension(ext...)
 	case value == "RUN":
 		return func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 			return mixed(word, append(runFolders(word), words...), ".safetensors")
@@ -65,7 +77,7 @@ func argumentCompleter(cmd *cobra.Command) completer {
 	switch commandName(cmd) {
 	case "eval", "report", "watch", "show", "config show":
 		return runs
-	case "sample", "interpolate", "progression":
+	case "sample", "interpolate", "progression", "export":
 		return firstOnly(runs, cobra.NoFileCompletions)
 	case "reconstruct":
 		return firstOnly(runs, shellFiles)

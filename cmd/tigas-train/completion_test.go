@@ -21,7 +21,8 @@ func completed(t *testing.T, line ...string) (words []string, directive string) 
 func TestCompletion(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("TIGAS_TRAIN_BATHC", "3") // of which completion says nothing
-	for _, file := range []string{"runs/00000-gan-demo/config.json", "runs/notes/text", "detector.pt", "run.yaml", "other/config.json"} {
+	for _, file := range []string{"runs/00000-gan-demo/config.json", "runs/notes/text", "detector.pt", "run.yaml", "other/config.json",
+		"runs/00000-gan-demo/snapshots/a.safetensors"} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
 		require.NoError(t, os.WriteFile(file, nil, 0o644))
 	}
@@ -48,6 +49,18 @@ func TestCompletion(t *testing.T) {
 		{[]string{"gan", ""}, []string{}, noFiles},
 		{[]string{"sample", "runs/0"}, []string{"runs/00000-gan-demo"}, noFiles},
 		{[]string{"sample", "runs/00000-gan-demo", ""}, []string{}, noFiles},
+		{[]string{"export", ""}, []string{"runs/00000-gan-demo", "other/", "runs/"}, ":6"},
+		{[]string{"export", "runs/00000-gan-demo/snapshots/"}, []string{"runs/00000-gan-demo/snapshots/a.safetensors"}, noFiles},
+		{[]string{"export", "runs/00000-gan-demo", ""}, []string{}, noFiles},
+		{[]string{"export", "--net", ""}, []string{"generator", "discriminator", "decoder", "encoder", "network"}, noFiles},
+		{[]string{"export", "--net", "de"}, []string{"decoder"}, noFiles},
+		{[]string{"export", "--torchscript", ""}, []string{"pt"}, extensions},
+		{[]string{"export", "--safetensors", ""}, []string{"safetensors"}, extensions},
+		{[]string{"gan", "--generator", ""}, []string{"pt"}, extensions},
+		{[]string{"gan", "--discriminator", ""}, []string{"pt"}, extensions},
+		{[]string{"vae", "--encoder", ""}, []string{"pt"}, extensions},
+		{[]string{"vae", "--decoder", ""}, []string{"pt"}, extensions},
+		{[]string{"diffusion", "--network", ""}, []string{"pt"}, extensions},
 		{[]string{"report", "runs/00000-gan-demo", "o"}, []string{"other/"}, ":6"},
 		{[]string{"config", "show", "v"}, []string{"vae"}, noFiles},
 		{[]string{"config", "show", "gan", "--lo"}, []string{"--log-format", "--loss"}, noFiles},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -94,6 +96,9 @@ func parseConfigFile(cmd *cobra.Command, path string, text []byte) ([]setting, e
 		}
 		first[name] = key.Line
 		if name == "command" {
+			if got := notOne(value); got != "" {
+				return nil, fmt.Errorf("%s: command: got %s vs one word, as in command: %s", at, got, commandName(cmd))
+			}
 			if err := forCommand(cmd, at, value.Value); err != nil {
 				return nil, err
 			}
@@ -111,7 +116,8 @@ func parseConfigFile(cmd *cobra.Command, path string, text []byte) ([]setting, e
 	return l, nil
 }
 
-// runSettings are the flags that a run was given, whose config.json this is.
+// runSettings are the flags that a run was given, whose config.json this is. Of networks in TorchScript they name the copies in
+// its folder, which are what it was given, whatever has become of the files that these were made of.
 func runSettings(cmd *cobra.Command, path string, run runConfig) (l []setting, err error) {
 	if err = forCommand(cmd, path, run.Command); err != nil {
 		return nil, err
@@ -127,9 +133,25 @@ func runSettings(cmd *cobra.Command, path string, run runConfig) (l []setting, e
 		if err = knownKey(cmd, path, name, name); err != nil {
 			return nil, err
 		}
-		l = append(l, setting{flag: name, values: []string{run.Flags[name].Value}, at: path, origin: originFile + path})
+		value := run.Flags[name].Value
+		if copied := run.Networks.copyOf(name, filepath.Dir(path)); copied != "" {
+			value = copied
+		}
+		l = append(l, setting{flag: name, values: []string{value}, at: path, origin: originFile + path})
 	}
 	return l, nil
+}
+
+// copyOf is the file in a run folder of a network that a flag named, "" where there is none.
+func (s *networks) copyOf(flag, dir string) string {
+	if s == nil || !filepath.IsLocal(s.Files[flag].File) {
+		return ""
+	}
+	path := filepath.Join(dir, s.Files[flag].File)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return path
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
@@ -169,8 +191,11 @@ func forCommand(cmd *cobra.Command, at, command string) error {
 	if command == commandName(cmd) {
 		return nil
 	}
-	return usagef("%s: got a configuration of the command %q vs %s", at, command, commandName(cmd)).
-		withHint("tigas-train %s --config takes it, if that is what it was written for", command)
+	e := usagef("%s: got a configuration of the command %q vs %s", at, command, commandName(cmd))
+	if of, rest, err := cmd.Root().Find(strings.Fields(command)); err != nil || len(rest) > 0 || of.Flags().Lookup("config") == nil {
+		return e.withHint("command: %s, or no such line", commandName(cmd))
+	}
+	return e.withHint("tigas-train %s --config takes it, if that is what it was written for", command)
 }
 
 // knownKey refuses a key that is no flag of the command, or none for a file.
@@ -196,11 +221,10 @@ func (s *setting) read(cmd *cobra.Command, value *yaml.Node) error {
 		want = "a list of values"
 	}
 	scalar := func(n *yaml.Node) error {
-		switch {
-		case n.Kind != yaml.ScalarNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0:
-			return fmt.Errorf("%s: %s: got %s vs %s", s.at, s.flag, kindOf(n), want)
-		case n.Tag == "!!null":
+		if got := notOne(n); got == nothing {
 			return fmt.Errorf("%s: %s: got nothing vs %s; leave the line out for the default", s.at, s.flag, want)
+		} else if got != "" {
+			return fmt.Errorf("%s: %s: got %s vs %s", s.at, s.flag, got, want)
 		}
 		s.values = append(s.values, n.Value)
 		return nil
@@ -218,6 +242,19 @@ func (s *setting) read(cmd *cobra.Command, value *yaml.Node) error {
 		}
 	}
 	return nil
+}
+
+const nothing = "nothing"
+
+// notOne is what a node is in place of one value, in words, "" for one value.
+func notOne(n *yaml.Node) string {
+	switch {
+	case n.Kind != yaml.ScalarNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0:
+		return kindOf(n)
+	case n.Tag == "!!null":
+		return nothing
+	}
+	return ""
 }
 
 // kindOf is what a node is, in words.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,8 +43,8 @@ func settingsOf(t *testing.T, cmd *cobra.Command, text string) (out []string) {
 
 func TestConfigFile(t *testing.T) {
 	gan := command(t, "gan")
-	require.Equal(t, []string{"kimg=1e3@2", "tigas-weight=0.1@4", "mirror=true@5", "out=a: b@6", "tigas-scales=1,0.5@7", "seed=0x10@9"},
-		settingsOf(t, gan, "command: gan\nkimg: 1e3   # a comment\n\ntigas_weight: 0.1\nmirror: true\nout: 'a: b'\ntigas-scales: [1,\n  0.5]\nseed: 0x10\n"))
+	require.Equal(t, []string{"kimg=1e3@2", "tigas-weight=0.1@4", "mirror=true@5", "out=a: b@6", "tigas-scales=1,0.5@7", "seed=16@9"},
+		settingsOf(t, gan, "command: gan\nkimg: 1e3   # a comment\n\ntigas_weight: 0.1\nmirror: true\nout: 'a: b'\ntigas-scales: [1,\n  0.5]\nseed: 16\n"))
 	require.Empty(t, settingsOf(t, gan, ""))
 	require.Empty(t, settingsOf(t, gan, "# nothing\n---\n"))
 	require.Equal(t, []string{"kimg=5@1"}, settingsOf(t, gan, `{"kimg": 5}`), "JSON is YAML")
@@ -85,6 +86,24 @@ func TestConfigFileRefuses(t *testing.T) {
 		{"kimg: 1\n\tbatch: 2", ":2: it is no YAML: found a tab"},
 		{"kimg: 1\x00", "it is no YAML: control characters"},
 		{"command: vae", `:1: got a configuration of the command "vae" vs gan`},
+		{"command: [gan]", ":1: command: got a list vs one word, as in command: gan"},
+		{"kimg: 1\ncommand:", ":2: command: got nothing vs one word"},
+		{"command: {a: 1}", ":1: command: got a mapping vs one word"},
+		{"command: &a gan", ":1: command: got an anchor or alias vs one word"},
+		{"command: ''", "hint: command: gan, or no such line"},
+		{"command: gam", "hint: command: gan, or no such line"},
+		{"command: detector train", "hint: tigas-train detector train --config takes it"},
+		{"batch: 010", `:1: --batch: got "010" vs a decimal number, without zeros in front`},
+		{"batch: '010'", `:1: --batch: got "010" vs a decimal number`},
+		{"seed: 0b11", `:1: --seed: got "0b11" vs a decimal number`},
+		{"seed: -0o17", `:1: --seed: got "-0o17" vs a decimal number`},
+		{"seed: +00", `:1: --seed: got "+00" vs a decimal number`},
+		{"kimg: 1_000", `:1: --kimg: got "1_000" vs a decimal number`},
+		{"kimg: 0x1p3", `:1: --kimg: got "0x1p3" vs a decimal number`},
+		{"kimg: .5_0", `:1: --kimg: got ".5_0" vs a decimal number`},
+		{"kimg: 01.5", `:1: --kimg: got "01.5" vs a decimal number`},
+		{"tigas-scales: [1, 0x1p-1]", `:1: --tigas-scales: got "1,0x1p-1" vs a decimal number`},
+		{`{"command": "gan", "flags": {"batch": {"value": "010", "origin": "command line"}}}`, `--batch: got "010" vs a decimal number`},
 		{`{"command": "vae", "flags": {}}`, `got a configuration of the command "vae" vs gan`},
 		{`{"command": "gan", "flags": {"kimgg": {"value": "1", "origin": "command line"}}}`, `unknown key "kimgg"`},
 		{"config: other.yaml", ":1: config stands on the command line: a file names no other file"},
@@ -119,6 +138,62 @@ func TestConfigFileRefuses(t *testing.T) {
 		require.Contains(t, stderr, want)
 		require.Contains(t, stderr, "hint: ")
 	}
+}
+
+// Numbers that every reader takes for the same are taken.
+func TestConfigFileNumbers(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for text, want := range map[string]string{
+		"seed: 0": "0", "seed: -10": "-10", "batch: 10": "10", "batch: +10": "10", "kimg: 0.50": "0.5", "kimg: .5": "0.5", "kimg: 5.": "5",
+		"kimg: 1e01": "10", "g-lr: 1e-05": "1e-05", "tigas-scales: [1.0, 0.25]": "1,0.25", "tigas-scales: '1, 0.25'": "1,0.25",
+	} {
+		require.NoError(t, os.WriteFile("run.yaml", []byte(text), 0o644))
+		flag, _, _ := strings.Cut(text, ":")
+		require.Equal(t, flagValue{want, "file run.yaml"}, shownFlags(t, "gan", "--config", "run.yaml")[flag], text)
+	}
+}
+
+// The config.json of a run with networks from elsewhere stands for these networks, whatever has become of their files; for going
+// on with that run they are the same.
+func TestConfigFileOfRunWithNetworks(t *testing.T) {
+	generator, critic := fromPython(t, "dcgan"), fromPython(t, "critic")
+	run, _ := shortRun(t, "gan", "--generator", generator, "--discriminator", critic, "--loss", "bce")
+	file := filepath.Join(run, "config.json")
+	other, err := os.ReadFile(fromPython(t, "linear"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(generator, other, 0o644))
+	require.NoError(t, os.Remove(critic))
+
+	flags := shownFlags(t, "gan", "--config", file)
+	require.Equal(t, flagValue{filepath.Join(run, "networks", "generator.pt"), "file " + file}, flags["generator"])
+	require.Equal(t, flagValue{filepath.Join(run, "networks", "discriminator.pt"), "file " + file}, flags["discriminator"])
+	second, _ := shortRun(t, "gan", "--config", file)
+	require.Equal(t, configOf(t, run).Networks, configOf(t, second).Networks)
+	require.Equal(t, scriptTensors(t, filepath.Join(run, "generator.pt")), scriptTensors(t, filepath.Join(second, "generator.pt")))
+	require.Equal(t, generator, shownFlags(t, "gan", "--config", file, "--generator", generator)["generator"].Value, "the command line first")
+
+	said := again(t, exitOK, "gan", "--config", file, "--resume", run, "--kimg", "0.1")
+	require.NotContains(t, said, "changed   --generator")
+	require.Equal(t, flagValue{generator, originGiven}, configOf(t, run).Flags["generator"])
+	again(t, exitOK, "gan", "--config", file, "--resume", second, "--kimg", "0.1")
+
+	// Elsewhere, or without the copies, it has the names that were given.
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(filepath.Join(run, "networks")))
+	original := func(path, text string) {
+		t.Helper()
+		l, err := parseConfigFile(command(t, "gan"), path, []byte(text))
+		require.NoError(t, err)
+		i := slices.IndexFunc(l, func(s setting) bool { return s.flag == "generator" })
+		require.Equal(t, []string{generator}, l[i].values)
+	}
+	original(write(t, "config.json", string(text)), string(text))
+	original(file, string(text))
+	leaving := strings.ReplaceAll(string(text), `"networks/generator.pt"`, `"../generator.pt"`)
+	require.NotEqual(t, string(text), leaving)
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(run), "generator.pt"), nil, 0o644))
+	original(file, leaving)
 }
 
 // A file of other hands gives settings that the flags can take or refuse, or one line.

@@ -91,7 +91,7 @@ func (k *keepFlags) restoreTransfer(f *pflag.FlagSet) error {
 func (k *keepFlags) restore(f *pflag.FlagSet) error {
 	for name, v := range k.was.Flags {
 		l := f.Lookup(name)
-		if l == nil || l.Changed || slices.Contains(notRestored, name) || replaced(f, name) || name == "kimg" && k.bySteps(f) {
+		if l == nil || l.Changed && !k.ownCopy(l) || slices.Contains(notRestored, name) || replaced(f, name) || name == "kimg" && k.bySteps(f) {
 			continue
 		}
 		set := l.Value.Set
@@ -104,6 +104,17 @@ func (k *keepFlags) restore(f *pflag.FlagSet) error {
 		annotate(l, v.Origin)
 	}
 	return nil
+}
+
+// ownCopy tells whether a flag names the copy of a network in the run's own folder, as the run's config.json does: it is the
+// network that the run has.
+func (k *keepFlags) ownCopy(l *pflag.Flag) bool {
+	copied, err := os.Stat(k.was.Networks.copyOf(l.Name, k.run.Dir))
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(l.Value.String())
+	return err == nil && os.SameFile(copied, named)
 }
 
 // bySteps tells whether the run's length was given in steps, and still is.

@@ -48,7 +48,12 @@ func settle(cmd *cobra.Command, _ []string) error {
 	if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
 		return nil // completion shows no values, and no errors
 	}
-	warnOfVariables(cmd)
+	err := settleFlags(cmd)
+	warnOfVariables(cmd) // in the format that they ask for
+	return err
+}
+
+func settleFlags(cmd *cobra.Command) error {
 	f := cmd.Flags()
 	if err := apply(cmd, variables(cmd)); err != nil {
 		return err
@@ -78,7 +83,8 @@ func variables(cmd *cobra.Command) (l []setting) {
 // apply sets flags that nothing of a higher rank has set. Of flags that exclude each other the higher rank has its way too.
 func apply(cmd *cobra.Command, l []setting) error {
 	f := cmd.Flags()
-	l = slices.DeleteFunc(l, func(s setting) bool { return f.Lookup(s.flag).Changed || replaced(f, s.flag) || resumed(f, s.flag) })
+	run := resumed(f, l)
+	l = slices.DeleteFunc(l, func(s setting) bool { return f.Lookup(s.flag).Changed || replaced(f, s.flag) || ofNewRun(s.flag, run) })
 	for _, s := range l {
 		flag := f.Lookup(s.flag)
 		if _, many := flag.Value.(pflag.SliceValue); !many {
@@ -87,6 +93,10 @@ func apply(cmd *cobra.Command, l []setting) error {
 			return usagef("%s: --%s: got an empty list vs one value at least", s.at, s.flag)
 		}
 		for _, value := range s.values {
+			if isNumber(flag) && oddNumber.MatchString(value) {
+				return usagef("%s: --%s: got %q vs a decimal number, without zeros in front and without underscores", s.at, s.flag, value).
+					withHint("see tigas-train %s --help", commandName(cmd))
+			}
 			if err := f.Set(s.flag, value); err != nil {
 				return usagef("%s: %s", s.at, flagError(err)).withHint("see tigas-train %s --help", commandName(cmd))
 			}
@@ -97,15 +107,36 @@ func apply(cmd *cobra.Command, l []setting) error {
 	return nil
 }
 
-// resumed tells whether a flag is for a new run, and the command goes on with one that it names: a file or variable that is
-// there for every call must not be in the way.
-func resumed(f *pflag.FlagSet, name string) bool {
-	resume := f.Lookup("resume")
-	if name != "out" && name != "transfer" || resume == nil || !resume.Changed {
-		return false
+// oddNumber matches numbers that Go reads in another way than YAML, JSON or people: 010, 0x10, 0b11, 1_000, alone or in a list.
+var oddNumber = regexp.MustCompile(`(^|,)\s*[+-]?(0[0-9xXoObB]|\.?[0-9][^,]*_)`)
+
+func isNumber(f *pflag.Flag) bool {
+	return slices.Contains([]string{"int", "int64", "float64", "float64Slice"}, f.Value.Type())
+}
+
+// resumed is what --resume names, with the settings that are about to be applied; "" for nothing.
+func resumed(f *pflag.FlagSet, l []setting) string {
+	if resume := f.Lookup("resume"); resume != nil && resume.Changed {
+		return resume.Value.String()
 	}
-	run := resume.Value.String()
-	return run != "auto" && (run != "latest" || name == "transfer")
+	for _, s := range l {
+		if s.flag == "resume" {
+			return s.values[0]
+		}
+	}
+	return ""
+}
+
+// ofNewRun tells whether a flag is for a new run, where the command goes on with one that it names: a file or variable that is
+// there for every call must not be in the way.
+func ofNewRun(flag, resume string) bool {
+	switch flag {
+	case "out":
+		return resume != "" && resume != "auto" && resume != "latest"
+	case "transfer":
+		return resume != "" && resume != "auto"
+	}
+	return false
 }
 
 // warnOfVariables names variables that look like flags and are none of any command.

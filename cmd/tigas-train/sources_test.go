@@ -81,12 +81,44 @@ func TestVariables(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.True(t, strings.HasPrefix(stderr, `{"time":`), stderr)
 
+	// It is said as the other lines are, wherever their format comes from, and when nothing else is.
+	json := func(line ...string) {
+		t.Helper()
+		code, _, stderr := call(append([]string{"config", "show", "gan"}, line...)...)
+		require.Equal(t, exitOK, code, stderr)
+		require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		require.Contains(t, stderr, `"level":"warning"`)
+		require.Contains(t, stderr, "TIGAS_TRAIN_SEDE is the name of no flag")
+	}
+	json("--config", write(t, "run.yaml", "log-format: json\n"))
+	json("--config", write(t, "run.yaml", "log-format: json\nquiet: true\n"))
+	t.Run("format", func(t *testing.T) {
+		t.Setenv("TIGAS_TRAIN_LOG_FORMAT", "json")
+		json()
+		json("--quiet")
+	})
+	t.Run("with an error", func(t *testing.T) {
+		t.Setenv("TIGAS_TRAIN_SEED", "x")
+		code, _, stderr := call("gan")
+		require.Equal(t, exitUsage, code)
+		require.Regexp(t, `^warning: TIGAS_TRAIN_SEDE .*\n.*error: TIGAS_TRAIN_SEED`, stderr)
+	})
+
 	for name, want := range map[string]string{"BATCH": `: --batch: got "x" vs a whole number`, "TIGAS_WEIGHT": `: --tigas-weight: got "x" vs a number`} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("TIGAS_TRAIN_"+name, "x")
 			code, _, stderr := call("gan")
 			require.Equal(t, exitUsage, code)
 			require.Contains(t, stderr, "error: TIGAS_TRAIN_"+name+want)
+		})
+	}
+	for name, value := range map[string]string{"BATCH": "010", "KIMG": "1_000", "SEED": "0x10", "TIGAS_SCALES": "1, 00.5"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TIGAS_TRAIN_"+name, value)
+			code, _, stderr := call("gan", "--dry-run")
+			require.Equal(t, exitUsage, code)
+			require.Contains(t, stderr, "error: TIGAS_TRAIN_"+name+": ")
+			require.Contains(t, stderr, `got "`+value+`" vs a decimal number`)
 		})
 	}
 	t.Setenv("TIGAS_TRAIN_SORT", "size") // not only of commands that train
@@ -114,6 +146,17 @@ func TestOriginsInRuns(t *testing.T) {
 
 	// Its file and variables, which are there for every call, are not in the way of going on; steps are restored as steps.
 	require.Contains(t, again(t, exitOK, "vae", "--config", "run.yaml", "--resume", "a"), "is complete")
+	t.Run("variables", func(t *testing.T) {
+		t.Setenv("TIGAS_TRAIN_RESUME", "a")
+		t.Setenv("TIGAS_TRAIN_OUT", "b")
+		t.Setenv("TIGAS_TRAIN_TRANSFER", "c")
+		require.Contains(t, again(t, exitOK, "vae", "--config", "run.yaml"), "a is complete")
+		t.Setenv("TIGAS_TRAIN_RESUME", "latest")
+		require.Contains(t, again(t, exitSnapshot, "vae"), "no run of vae in b")
+		t.Setenv("TIGAS_TRAIN_RESUME", "auto")
+		require.Equal(t, "b", shownFlags(t, "vae")["out"].Value)
+		require.Equal(t, "c", shownFlags(t, "vae")["transfer"].Value)
+	})
 	t.Setenv("TIGAS_TRAIN_SEED", "")
 	said := again(t, exitOK, "vae", "--resume", "a", "--steps", "6")
 	require.Contains(t, said, "changed   --kimg 0.032 -> 0.048\nchanged   --steps 4 -> 6\n")
