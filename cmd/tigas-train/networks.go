@@ -75,7 +75,7 @@ const networksDir = "networks"
 func (n *networkFlags) read(cmd *cobra.Command, keep *keepFlags, own map[string][]string) (*networks, error) {
 	f := cmd.Flags()
 	if !slices.ContainsFunc(n.roles, n.given) {
-		if l := f.Lookup("net-range"); l.Changed && l.Annotations[originKey] == nil { // on the command line
+		if l := f.Lookup("net-range"); l != nil && l.Changed && l.Annotations[originKey] == nil { // on the command line
 			return nil, usagef("--net-range: it is for networks that %s name", flagList(n.roles))
 		}
 		return nil, nil
