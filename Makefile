@@ -9,7 +9,7 @@ GOTORCH := ./pkg/gotorch/... ./examples/gotorch-dcgan/...
 # Tests of several packages run at once: threads that spin while they wait take the cores that the others need.
 test check gotorch: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help libtorch build demo test gotorch check lint bench fuzz detector man clean
+.PHONY: help libtorch build demo test gotorch check lint bench fuzz detector man image clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ detector: build ## train the embedded detector anew (pkg/tigas/embedded.pt)
 
 man: build ## write the manual pages to build/man
 	$(BIN) man --out build/man
+
+image: ## build the image for GPUs, with docker, podman or buildah
+	scripts/docker-build.sh
 
 clean: ## remove what was built; runs and downloads stay
 	rm -rf bin build
