@@ -78,7 +78,7 @@
 // not inherit its mode. Do not yield from an iterator inside a region, and do not use [iter.Pull] around one.
 //
 // One operation may use several threads, see [SetNumThreads]. Work on a GPU is queued: an operation returns before it is
-// done, and what reads elements waits.
+// done, and what reads elements waits. Package cuda has its streams, events and memory.
 //
 // # Random numbers
 //

@@ -10,7 +10,8 @@ import (
 
 // Errors that callers branch on; an [*Error] wraps one of them where it fits.
 var (
-	// ErrOutOfMemory: the device or the host has no memory left for a result.
+	// ErrOutOfMemory: the device or the host has no memory left for a result. On a GPU what can be tried again was, with an
+	// emptied cache: see package cuda.
 	ErrOutOfMemory = errors.New("out of memory")
 	// ErrUnsupported: this libtorch has no such operator, or no kernel of it for the arguments.
 	ErrUnsupported = errors.New("unsupported")

@@ -1,9 +1,8 @@
 // The autograd engine and the thread-local modes around it.
-#include "guard.h"
+#include "cuda.h"
 
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/api/include/torch/version.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <atomic>
@@ -13,9 +12,6 @@
 namespace {
 
 // The autocast switches got a device argument in 2.4.
-#define CT_TORCH_AT_LEAST(major, minor) \
-  (TORCH_VERSION_MAJOR > (major) || (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
-
 #if CT_TORCH_AT_LEAST(2, 4)
 bool autocast_on(at::DeviceType d) { return at::autocast::is_autocast_enabled(d); }
 void set_autocast(at::DeviceType d, bool on) { at::autocast::set_autocast_enabled(d, on); }
@@ -84,6 +80,7 @@ void ct::check_modes() {
   if (!checking.load(std::memory_order_relaxed) || region_depth > 0) return;
   if (!at::GradMode::is_enabled() || autocast_on(at::kCPU) || autocast_on(at::kCUDA))
     throw bad_argument("this OS thread was left in a mode outside any region");
+  ct::check_stream();
 }
 
 void ct_check_modes(int on) { checking.store(on != 0); }

@@ -34,6 +34,7 @@ const (
 	CodeNotImplemented   = C.CT_ENOTIMPL
 	CodeArgument         = C.CT_EARG
 	CodeNondeterministic = C.CT_ENONDET
+	CodeNoCUDA           = C.CT_ENOCUDA
 )
 
 // Error is what a shim function reported.

@@ -1,5 +1,5 @@
 // Boxed dispatch: one entry point that calls any registered operator, checked against its schema on every call.
-#include "guard.h"
+#include "retry.h"
 
 #include <ATen/core/Generator.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -269,6 +269,46 @@ at::Tensor call_unboxed(const Op &op, const ct_val *args, int nargs) {
   return {};
 }
 
+void call(const Op &op, const ct_val *args, int nargs, const int64_t *words, const char *bytes, ct_val *out, int out_cap,
+          int *n_out) {
+  *n_out = 0;
+  if (op.shape != Shape::Boxed && fits(op, args, nargs)) {
+    out[0] = from_tensor(call_unboxed(op, args, nargs), args, nargs);
+    *n_out = 1;
+    return;
+  }
+  const int want = static_cast<int>(op.args.size());
+  c10::Stack stack;
+  stack.reserve(want);
+  for (int i = 0; i < want; i++) {
+    if (i < nargs) {
+      stack.push_back(to_ivalue(op, i, args[i], words, bytes));
+    } else if (op.args[i].has_default) {
+      stack.push_back(op.args[i].value);
+    } else {
+      throw ct::bad_argument("argument " + std::to_string(i) + " '" + op.handle.schema().arguments()[i].name() +
+                             "' is missing");
+    }
+  }
+  op.handle.callBoxed(&stack);
+  const int n = static_cast<int>(stack.size());
+  if (n > out_cap) throw ct::bad_argument("got " + std::to_string(n) + " results vs at most " + std::to_string(out_cap));
+  for (int i = 0; i < n; i++) {
+    out[i] = from_ivalue(stack[i], args, nargs);
+    *n_out = i + 1; // counted one by one: after an exception the caller frees what is there
+  }
+}
+
+bool repeatable(const Op &op, const ct_val *args, int nargs) {
+  return ct::repeatable(
+      op.handle.schema(), [&](int i) { return i < nargs && args[i].tag == CT_TENSOR; },
+      [&](int i) {
+        if (i < nargs) return args[i].tag == CT_BOOL && args[i].p == 0;
+        const IValue &v = op.args[i].value;
+        return v.isBool() && !v.toBool();
+      });
+}
+
 } // namespace
 
 int ct_op_find(const char *name, const char *overload, ct_handle *op, char **msg) {
@@ -291,31 +331,13 @@ int ct_op_call(ct_handle p, const ct_val *args, int nargs, const int64_t *words,
     const int want = static_cast<int>(op.args.size());
     if (nargs > want)
       throw ct::bad_argument("got " + std::to_string(nargs) + " arguments vs at most " + std::to_string(want));
-    if (op.shape != Shape::Boxed && fits(op, args, nargs)) {
-      out[0] = from_tensor(call_unboxed(op, args, nargs), args, nargs);
-      *n_out = 1;
-      return;
-    }
-    c10::Stack stack;
-    stack.reserve(want);
-    for (int i = 0; i < want; i++) {
-      if (i < nargs) {
-        stack.push_back(to_ivalue(op, i, args[i], words, bytes));
-      } else if (op.args[i].has_default) {
-        stack.push_back(op.args[i].value);
-      } else {
-        throw ct::bad_argument("argument " + std::to_string(i) + " '" + op.handle.schema().arguments()[i].name() +
-                               "' is missing");
-      }
-    }
-    op.handle.callBoxed(&stack);
-    const int n = static_cast<int>(stack.size());
-    if (n > out_cap) throw ct::bad_argument("got " + std::to_string(n) + " results vs at most " + std::to_string(out_cap));
-    for (int i = 0; i < n; i++) {
-      out[i] = from_ivalue(stack[i], args, nargs);
-      *n_out = i + 1; // counted one by one: after an exception the caller frees what is there
-    }
+    ct::with_retry([&] { call(op, args, nargs, words, bytes, out, out_cap, n_out); },
+                   [&] { return repeatable(op, args, nargs); });
   });
+}
+
+int ct_op_repeatable(ct_handle p, const ct_val *args, int nargs, int *yes, char **msg) {
+  CT_GUARD({ *yes = repeatable(*reinterpret_cast<const Op *>(p), args, nargs); });
 }
 
 void ct_take_handles(int64_t p, ct_handle *dst, int n) {

@@ -5,11 +5,15 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
+#include <torch/csrc/api/include/torch/version.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <string>
+
+#define CT_TORCH_AT_LEAST(major, minor) \
+  (TORCH_VERSION_MAJOR > (major) || (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
 
 namespace ct {
 
@@ -21,10 +25,18 @@ inline char *dup(const std::string &s) {
 
 inline const char *no_form = " does not have a deterministic implementation";
 
+// Is it a device, or what drives it, that is short of memory, and not the host?
+inline bool device_is_short(const std::string &what) {
+  for (const char *s : {"CUDA out of memory", "CUDA error: out of memory", "CUDA driver error: out of memory",
+                        "_STATUS_ALLOC_FAILED", "_ALLOCATION_FAILED", "CUFFT_ALLOC_FAILED"}) // cuBLAS, cuDNN and others
+    if (what.find(s) != std::string::npos) return true;
+  return false;
+}
+
 // Neither out-of-memory (in 1.13) nor a missing deterministic form has an exception type of its own, so the text decides.
 inline int code_of(const std::string &what) {
   auto has = [&](const char *s) { return what.find(s) != std::string::npos; };
-  if (has("out of memory") || has("can't allocate memory") || has("bad_alloc")) return CT_EOOM;
+  if (device_is_short(what) || has("out of memory") || has("can't allocate memory") || has("bad_alloc")) return CT_EOOM;
   if (has(no_form) || has("is not deterministic because it uses CuBLAS")) return CT_ENONDET;
   return CT_EGENERIC;
 }
@@ -43,10 +55,11 @@ inline int fail(int code, const std::string &what, char **msg) {
   return code;
 }
 
-// An argument that the schema refuses: our own text, no libtorch prose around it.
+// An argument that the schema refuses, or another error of ours: our own text, no libtorch prose around it.
 struct bad_argument : std::exception {
   std::string text;
-  explicit bad_argument(std::string t) : text(std::move(t)) {}
+  int code;
+  explicit bad_argument(std::string t, int c = CT_EARG) : text(std::move(t)), code(c) {}
   const char *what() const noexcept override { return text.c_str(); }
 };
 
@@ -60,7 +73,7 @@ template <class F> int guard(char **msg, F &&body) noexcept {
     body();
     return CT_OK;
   } catch (const bad_argument &e) {
-    return fail(CT_EARG, e.text, msg);
+    return fail(e.code, e.text, msg);
   } catch (const c10::NotImplementedError &e) {
     return fail(CT_ENOTIMPL, e.what_without_backtrace(), msg);
   } catch (const c10::Error &e) {

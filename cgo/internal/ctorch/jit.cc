@@ -1,5 +1,5 @@
 // TorchScript: load, define, freeze, call. Kept apart from the rest: upstream calls TorchScript deprecated since 2.11.
-#include "guard.h"
+#include "retry.h"
 
 #include <ATen/core/Generator.h>
 #include <torch/csrc/jit/api/module.h>
@@ -76,6 +76,26 @@ template <class List> void collect(const List &l, std::vector<at::Tensor> *t, st
     t->push_back(n.value);
     *names += n.name + "\n";
   }
+}
+
+void ops_of(torch::jit::Block *b, std::set<std::string> *names) {
+  for (torch::jit::Node *n : b->nodes()) {
+    names->insert(n->kind().toQualString());
+    for (torch::jit::Block *inner : n->blocks()) ops_of(inner, names);
+  }
+}
+
+// A method's graph with everything that it calls.
+std::shared_ptr<torch::jit::Graph> inlined(const torch::jit::Method &m) {
+  auto graph = m.graph()->copy();
+  // What has been called once is inlined with its own calls left as they are; methods do not call themselves.
+  for (int depth = 0; depth < 256; depth++) {
+    torch::jit::Inline(*graph);
+    std::set<std::string> names;
+    ops_of(graph->block(), &names);
+    if (!names.count("prim::CallMethod") && !names.count("prim::CallFunction")) break;
+  }
+  return graph;
 }
 
 } // namespace
@@ -219,24 +239,10 @@ int ct_jit_methods(void *m, char **text, char **msg) {
   });
 }
 
-static void ops_of(torch::jit::Block *b, std::set<std::string> *names) {
-  for (torch::jit::Node *n : b->nodes()) {
-    names->insert(n->kind().toQualString());
-    for (torch::jit::Block *inner : n->blocks()) ops_of(inner, names);
-  }
-}
-
 int ct_jit_ops(void *m, const char *method, char **text, char **msg) {
   CT_GUARD({
-    auto graph = mod(m).get_method(method).graph()->copy();
     std::set<std::string> names;
-    // What has been called once is inlined with its own calls left as they are; methods do not call themselves.
-    for (int depth = 0; depth < 256; depth++) {
-      torch::jit::Inline(*graph);
-      names.clear();
-      ops_of(graph->block(), &names);
-      if (!names.count("prim::CallMethod") && !names.count("prim::CallFunction")) break;
-    }
+    ops_of(inlined(mod(m).get_method(method))->block(), &names);
     std::string s;
     for (const auto &name : names) s += name + "\n";
     *text = ct::dup(s);
@@ -273,10 +279,15 @@ int ct_jit_call(void *m, const char *method, const ct_val *args, int nargs, cons
     // Plain interpretation: the same kernels as eager calls, no profiling runs, no fuser that compiles on the second
     // call, and safe for several threads at once.
     torch::jit::GraphOptimizerEnabledGuard plain(false);
-    std::vector<IValue> in;
-    in.reserve(nargs);
-    for (int i = 0; i < nargs; i++) in.push_back(argument(args[i], words, bytes));
-    *out = new IValue(mod(m).get_method(method)(std::move(in)));
+    auto f = mod(m).get_method(method);
+    ct::with_retry(
+        [&] {
+          std::vector<IValue> in;
+          in.reserve(nargs);
+          for (int i = 0; i < nargs; i++) in.push_back(argument(args[i], words, bytes));
+          *out = new IValue(f(std::move(in)));
+        },
+        [&] { return ct::repeatable(inlined(f)); });
   });
 }
 

@@ -17,7 +17,7 @@ extern "C" {
 
 typedef int64_t ct_handle;
 
-enum { CT_OK = 0, CT_EGENERIC = 1, CT_EOOM = 2, CT_ENOTIMPL = 3, CT_EARG = 4, CT_ENONDET = 5 };
+enum { CT_OK = 0, CT_EGENERIC = 1, CT_EOOM = 2, CT_ENOTIMPL = 3, CT_EARG = 4, CT_ENONDET = 5, CT_ENOCUDA = 6 };
 
 /* ---- values across the border: an argument or a result is one 16-byte record ---- */
 enum {
@@ -47,6 +47,7 @@ int ct_op_find(const char *name, const char *overload, ct_handle *op, char **msg
 int ct_op_call(ct_handle op, const ct_val *args, int nargs, const int64_t *words, const char *bytes,
                ct_val *out, int out_cap, int *n_out, char **msg);
 void ct_take_handles(int64_t p, ct_handle *dst, int n); /* empties and frees the list of a CT_TENSORS result */
+int ct_op_repeatable(ct_handle op, const ct_val *args, int nargs, int *yes, char **msg); /* see retry.h */
 int ct_op_schema(ct_handle op, char **text, char **msg);
 int ct_op_names(char **text, char **msg); /* one "name.overload" a line */
 
@@ -108,6 +109,66 @@ int ct_generator_state(ct_handle g, ct_handle *out, char **msg);
 int ct_generator_set_state(ct_handle g, ct_handle state, char **msg);
 void ct_generator_free(ct_handle g);
 int ct_deterministic(int on, char **msg); /* operators that have no such form fail with CT_ENONDET */
+
+/* ---- retry.cc ---- */
+void ct_retries(int64_t *tried, int64_t *helped); /* after a device was short of memory */
+
+/* ---- cuda.cc: CT_ENOCUDA where there is no CUDA ---- */
+typedef struct {
+  int32_t major, minor, processors;
+  int64_t total; /* bytes */
+  char name[256];
+} ct_cuda_props;
+int ct_cuda_properties(int device, ct_cuda_props *out, char **msg);
+int ct_cuda_current(int *device, char **msg);
+int ct_cuda_synchronize(int device, char **msg);
+
+/* A stream is its device and this number. pool: 0 the default one, 1 from the pool, 2 from the pool with priority, 3 the
+   one that this thread is on. */
+int ct_stream_get(int device, int pool, int64_t *stream, char **msg);
+int ct_stream_query(int device, int64_t stream, int *done, char **msg);
+int ct_stream_synchronize(int device, int64_t stream, char **msg);
+int ct_stream_record(int device, int64_t stream, ct_handle t, char **msg); /* t is used on it */
+
+/* Puts this thread on a device, and there on a stream unless it is NULL. The caller holds its OS thread until leave. */
+typedef struct {
+  int32_t device, device_before;
+  int64_t stream_before, thread;
+} ct_on;
+int ct_cuda_enter(int device, const int64_t *stream, ct_on *saved, char **msg);
+int ct_cuda_leave(const ct_on *saved, char **msg);
+
+/* *event is NULL at first; record makes it. */
+int ct_event_record(void **event, int device, int64_t stream, char **msg);
+int ct_event_block(void *event, int device, int64_t stream, char **msg); /* the stream waits */
+int ct_event_query(void *event, int *done, char **msg);
+int ct_event_synchronize(void *event, char **msg);
+int ct_event_elapsed(void *start, void *end, int device, double *ms, char **msg);
+void ct_event_free(void *event, int device);
+
+/* ---- cuda_memory.cc ---- */
+typedef struct {
+  int64_t allocated, reserved, peak_allocated, peak_reserved; /* bytes, of libtorch's cache */
+  int64_t retries, failures;
+} ct_cuda_stats;
+int ct_cuda_memory(int device, ct_cuda_stats *out, char **msg);
+int ct_cuda_reset_peak(int device, char **msg);
+int ct_cuda_empty_cache(char **msg);
+int ct_cuda_device_memory(int device, int64_t *free, int64_t *total, char **msg); /* of the whole device */
+int ct_cuda_missing(char **text, char **msg); /* what cannot be had here although there is CUDA, one a line */
+int ct_tensor_memory(ct_handle h, void **p, int64_t *nbytes, char **msg); /* of a contiguous tensor on the CPU */
+
+typedef struct {
+  int32_t cudnn, cudnn_benchmark, cudnn_deterministic, cudnn_tf32, matmul_tf32;
+} ct_switches;
+int ct_cuda_switches(ct_switches *out, char **msg);
+int ct_cuda_set_switches(const ct_switches *in, char **msg);
+
+/* ---- cuda_fake.cc, in the invariants build only: CUDA for tests of what surrounds it, on any machine ---- */
+int ct_fake_cuda(int on, char **msg);
+int ct_fake_log(char **text, char **msg); /* what was called since the last time, one a line */
+void ct_fake_hold(int on);                /* work that is queued does not end before it is waited for */
+int ct_fake_short(int times, char **msg); /* the next calls of the operators that it makes known run out of device memory */
 
 /* ---- jit.cc ---- */
 int ct_jit_load(const void *data, int64_t n, int device, void **out, char **msg);

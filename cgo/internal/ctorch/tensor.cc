@@ -1,5 +1,5 @@
 // Tensors: handles, metadata, bytes in and out, gradients.
-#include "guard.h"
+#include "retry.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
@@ -71,7 +71,12 @@ int ct_tensor_from_bytes(const void *data, int64_t nbytes, int dtype, const int6
     if (nbytes) std::memcpy(t.data_ptr(), data, nbytes);
     if (type == at::kBool) ct_normalize_bool(t.data_ptr(), nbytes);
     c10::Device d = ct::device_of(device);
-    *out = ct::wrap(d.is_cpu() ? t : t.to(d));
+    if (!d.is_cpu()) {
+      at::Tensor there;
+      ct::with_retry([&] { there = t.to(d); }, [] { return true; });
+      t = there;
+    }
+    *out = ct::wrap(t);
   });
 }
 

@@ -84,7 +84,7 @@ func TestShimFunctionsAreGuarded(t *testing.T) {
 // Arrows between packages point one way: no package uses one of its own layer or above.
 func TestLayers(t *testing.T) {
 	layers := [][]string{
-		{"cgo/internal", "cgo/torch", "cgo/jit", "cgo/safetensors", "cgo/atomicfile"},
+		{"cgo/internal", "cgo/torch", "cgo/jit", "cgo/cuda", "cgo/safetensors", "cgo/atomicfile"},
 		{"pkg/nn", "pkg/optim", "pkg/sched", "pkg/data", "pkg/monitor", "pkg/metric", "pkg/roc"},
 		{"pkg/models", "pkg/tigas", "pkg/checkpoint", "pkg/gotorch"},
 		{"pkg/trainers"},
