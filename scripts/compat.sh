@@ -4,7 +4,8 @@
 #   scripts/compat.sh trixie                      libtorch 2.6
 #   scripts/compat.sh trixie forky                and 2.14; forky and sid move, so their failures do not fail the script
 #   scripts/compat.sh trixie -- go test ./pkg/nn  another command than the tests
-#   scripts/compat.sh trixie-cuda                 the CUDA build of trixie (contrib, non-free): 10 GB; no GPU is needed
+#   scripts/compat.sh trixie-cuda                 the CUDA build of trixie (contrib, non-free): 10 GB; no GPU is needed, and the
+#                                                 tests are those of scripts/compat_cuda.sh
 #   scripts/compat.sh bookworm-bare -- make demo  a machine without libtorch and compiler, made anew each time
 #
 # Wants root and debootstrap. The folders stay for the next time: build/compat, or $COMPAT_DIR. The Debian mirror is that
@@ -27,6 +28,7 @@ bin/tigas-train doctor
 bin/tigas-train gan --tigas-weight 0.1 --kimg 3 --seed 1 --out /tmp/run
 bin/tigas-train sample /tmp/run --n 16 --seed 1 --out /tmp/grid.png
 bin/tigas-train score /tmp/run/samples/*.png'
+cuda_commands='scripts/compat_cuda.sh'
 
 # make_root RELEASE FOLDER: a base system with libtorch.
 make_root() {
@@ -79,7 +81,10 @@ enter() {
 # one RELEASE: makes it if need be, runs the commands, prints a line.
 one() {
   local dir=$cache/$1 first='scripts/libtorch.sh' version result=passed start=$SECONDS
-  case $1 in *-bare) rm -rf "$dir"; first=: ;; esac
+  case $1 in
+    *-bare) rm -rf "$dir"; first=: ;;
+    *-cuda) [ -n "$asked" ] || commands=$cuda_commands ;;
+  esac
   if [ -e "$dir/.ready" ]; then
     mounts "$dir"
   elif ! make_root "$1" "$dir"; then
@@ -97,13 +102,13 @@ one() {
   [ $result = passed ]
 }
 
-releases=()
+releases=() asked=''
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
   case $1 in -*) usage ;; esac
   releases+=("$1")
   shift
 done
-if [ $# -gt 1 ]; then commands="${*:2}"; fi
+if [ $# -gt 1 ]; then commands="${*:2}" asked=yes; fi
 [ ${#releases[@]} -gt 0 ] || usage
 [ "$(id -u)" = 0 ] || die "want root, for chroot and mounts"
 command -v debootstrap >/dev/null || die "want debootstrap: apt-get install debootstrap"
@@ -122,7 +127,7 @@ fi
 status=0
 for r in "${releases[@]}"; do
   # A mount namespace of its own: nothing has to be unmounted, and nothing that is mounted can be removed by mistake.
-  if ! COMPAT_ONE=$r unshare -m "scripts/${0##*/}" "$r" -- "$commands"; then
+  if ! COMPAT_ONE=$r unshare -m "scripts/${0##*/}" "$r" ${asked:+-- "$commands"}; then
     case $r in forky | sid) say "$r is advisory" ;; *) status=1 ;; esac
   fi
 done
