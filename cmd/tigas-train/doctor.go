@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tigas-train/tigas-train/cgo/cuda"
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
 )
@@ -45,10 +46,23 @@ func doctor(w io.Writer) error {
 		row("CUDA", "PROBLEM: %s", oneLine(err))
 	case info.Count > 0:
 		row("CUDA", "%d device(s), %s", info.Count, loadedFrom("libtorch_cuda"))
+		for _, d := range cuda.Devices() {
+			row("", "%s", deviceLine(d))
+		}
 		row("cuDNN", "%s", info.CuDNN)
 	default:
 		row("CUDA", "no: %s", noCUDA(info))
 		row("cuDNN", "no")
+	}
+
+	if info.Library {
+		missing, err := cuda.Missing()
+		if err != nil {
+			missing = []string{oneLine(err)}
+		}
+		for _, what := range missing {
+			row("", "missing: %s", what)
+		}
 	}
 
 	err = torch.Scoped(func(s *torch.Scope) error {
@@ -66,6 +80,19 @@ func doctor(w io.Writer) error {
 		return &hinted{code: exitInternal, err: versions}
 	}
 	return err
+}
+
+// deviceLine says what a GPU is and how much of its memory is free.
+func deviceLine(d torch.Device) string {
+	p, err := cuda.PropertiesOf(d)
+	if err != nil {
+		return fmt.Sprintf("%s: PROBLEM: %s", d, oneLine(err))
+	}
+	free, _, err := cuda.DeviceMemory(d)
+	if err != nil {
+		return fmt.Sprintf("%s: %s; PROBLEM: %s", d, p, oneLine(err))
+	}
+	return fmt.Sprintf("%s: %s, %.1f GiB free", d, p, float64(free)/(1<<30))
 }
 
 func noCUDA(info torch.CUDAInfo) string {
