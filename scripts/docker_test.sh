@@ -73,7 +73,7 @@ CONTAINER_TOOL=buildah scripts/docker-build.sh --libtorch debian --base localhos
 say "the image is built: $(buildah images --format '{{.Size}}' localhost/tigas-train:test)"
 
 config=$(buildah inspect --type image --format '{{.OCIv1.Config}}' localhost/tigas-train:test)
-for want in 1000:1000 '[tigas-train] [--help]' /work SIGTERM NVIDIA_VISIBLE_DEVICES=all org.opencontainers.image.version: \
+for want in 1000:1000 '[tigas-train] [--help]' /workspace SIGTERM NVIDIA_VISIBLE_DEVICES=all org.opencontainers.image.version: \
   org.pytorch.libtorch.version:debian org.opencontainers.image.base.name:localhost/tigas-base; do
   [[ $config == *"$want"* ]] || die "the image's configuration has no $want: $config"
 done
@@ -83,7 +83,7 @@ container=$(buildah from localhost/tigas-train:test)
 in_image() {
   local runs=$host/runs
   [ "$1" = 1000 ] || runs=$host/other
-  buildah run --user "$1:$1" --volume "$runs:/work/runs" "$container" -- sh -euc "$2"
+  buildah run --user "$1:$1" --volume "$runs:/workspace/runs" "$container" -- sh -euc "$2"
 }
 
 # A user of another number has no entry in passwd.

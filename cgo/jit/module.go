@@ -85,6 +85,11 @@ var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 var keywords = strings.Fields(`False None True and as assert async await break class continue def del elif else except
 	finally for from global if import in is lambda nonlocal not or pass raise return try while with yield`)
 
+// isIdentifier tells whether an attribute, method or argument may have a name.
+func isIdentifier(name string) bool {
+	return identifier.MatchString(name) && !slices.Contains(keywords, name)
+}
+
 // Define makes a module from source: the text of one or more methods in TorchScript, which find the tensors as
 // attributes of self. Names must be identifiers, without dots, and differ. The module is in training mode and shares the tensors,
 // so that an optimiser that changes them changes the module; requires_grad of parameters is as the tensors have it.
@@ -97,7 +102,7 @@ func Define(s *torch.Scope, params, buffers []Named, source string) (*Module, er
 	var kinds []int32
 	for kind, list := range [][]Named{params, buffers} {
 		for _, n := range list {
-			if !identifier.MatchString(n.Name) || slices.Contains(keywords, n.Name) {
+			if !isIdentifier(n.Name) {
 				return nil, fmt.Errorf("jit: define: got the name %q vs an identifier", n.Name)
 			}
 			if slices.Contains(names, n.Name) { // libtorch would keep the first and drop the second

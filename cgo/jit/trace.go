@@ -34,12 +34,12 @@ var dotted = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
 // called on a goroutine of its own, which Trace waits for.
 func Trace(s *torch.Scope, params, buffers []Named, methods ...Method) (*Module, error) {
 	torch.CheckScope(s, "jit")
-	var names []string
-	var handles []ctorch.Handle
-	var kinds []int32
 	if err := checkNames(params, buffers, methods); err != nil {
 		return nil, fmt.Errorf("jit: trace: %w", err)
 	}
+	var names []string
+	var handles []ctorch.Handle
+	var kinds []int32
 	for kind, list := range [][]Named{params, buffers} {
 		for _, n := range list {
 			names, handles, kinds = append(names, n.Name), append(handles, torch.HandleOf(n.Tensor)), append(kinds, int32(kind))
@@ -62,24 +62,24 @@ func Trace(s *torch.Scope, params, buffers []Named, methods ...Method) (*Module,
 
 // checkNames refuses names that cannot be, or stand for two things: what libtorch would say of them is hard to read.
 func checkNames(params, buffers []Named, methods []Method) error {
-	taken := map[string]string{"training": "training"} // the mode
+	taken := map[string]bool{"training": true} // the mode
 	for _, m := range methods {
-		taken[m.Name] = m.Name
+		taken[m.Name] = true
 	}
 	classes := map[string]string{} // modules by the name of their class, in which dots are _
 	for _, n := range append(slices.Clone(params), buffers...) {
 		if !dotted.MatchString(n.Name) || slices.ContainsFunc(strings.Split(n.Name, "."), func(p string) bool { return slices.Contains(keywords, p) }) {
 			return fmt.Errorf("got the tensor %q vs a dotted name", n.Name)
 		}
-		if _, ok := taken[n.Name]; ok {
+		if taken[n.Name] {
 			return fmt.Errorf("got the tensor %q and something else of that name", n.Name)
 		}
-		taken[n.Name] = n.Name
+		taken[n.Name] = true
 	}
 	for name := range taken {
 		for at := strings.LastIndexByte(name, '.'); at >= 0; at = strings.LastIndexByte(name[:at], '.') {
 			module := name[:at]
-			if _, ok := taken[module]; ok {
+			if taken[module] {
 				return fmt.Errorf("got the tensor %q in %q, which is something else", name, module)
 			}
 			class := strings.ReplaceAll(module, ".", "_")
@@ -96,7 +96,7 @@ func (m *Module) trace(method Method) (err error) {
 	var names []string
 	var handles []ctorch.Handle
 	for _, n := range append([]Named{{Name: method.Name}}, method.Args...) {
-		if !identifier.MatchString(n.Name) || slices.Contains(keywords, n.Name) || slices.Contains(names, n.Name) {
+		if !isIdentifier(n.Name) || slices.Contains(names, n.Name) {
 			return fmt.Errorf("jit: trace: got the name %q vs an identifier of its own", n.Name)
 		}
 		names = append(names, n.Name)

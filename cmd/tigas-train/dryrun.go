@@ -8,8 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -58,50 +56,25 @@ func (k *keepFlags) lock(cmd *cobra.Command) error {
 }
 
 // rescan looks at the snapshots of a run whose manifest cannot be read, and makes a new one unless it only looks.
-func (k *keepFlags) rescan() (l []checkpoint.Snapshot, damaged []error, err error) {
-	if !k.look {
-		return k.run.Rescan()
+func (k *keepFlags) rescan() ([]checkpoint.Snapshot, []error, error) {
+	if k.look {
+		return k.run.Scan()
 	}
-	files, err := os.ReadDir(filepath.Join(k.run.Dir, "snapshots"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
-	}
-	for _, f := range files {
-		if filepath.Ext(f.Name()) != ".safetensors" {
-			continue
-		}
-		if s, err := k.run.Look(f.Name()); err == nil {
-			l = append(l, s)
-		} else {
-			damaged = append(damaged, err)
-		}
-	}
-	slices.SortFunc(l, func(a, b checkpoint.Snapshot) int { return int(a.Images - b.Images) })
-	if len(l) == 0 && len(damaged) > 0 {
-		err = fmt.Errorf("checkpoint: %s: its snapshots are %w: none of %d can be read", k.run.Dir, checkpoint.ErrDamaged, len(damaged))
-	}
-	return l, damaged, err
+	return k.run.Rescan()
 }
 
 // planned is the run folder that [createRun] would make.
 func planned(out, name string) (*checkpoint.Run, error) {
 	if out == "" {
-		next := 0
-		entries, _ := os.ReadDir("runs")
-		for _, e := range entries {
-			if checkpoint.Numbered(e.Name()) {
-				n, _ := strconv.Atoi(e.Name()[:5])
-				next = max(next, n+1)
-			}
+		dir, err := checkpoint.NextDir("runs", name)
+		if err == nil {
+			err = creatable(dir)
 		}
-		dir := filepath.Join("runs", fmt.Sprintf("%05d-%s", next, name))
-		return &checkpoint.Run{Dir: dir}, coded(exitOutput, creatable(dir))
+		return &checkpoint.Run{Dir: dir}, coded(exitOutput, err)
 	}
-	err := creatable(out)
-	for _, file := range []string{"config.json", "snapshots/manifest.json"} {
-		if _, e := os.Stat(filepath.Join(out, file)); e == nil {
-			err = fmt.Errorf("checkpoint: %s %w", out, checkpoint.ErrExists)
-		}
+	err := checkpoint.Free(out)
+	if err == nil {
+		err = creatable(out)
 	}
 	if err != nil {
 		return nil, existing(err)
@@ -163,25 +136,13 @@ func (k *keepFlags) fits(root *torch.Scope, f trainers.Family) error {
 		return nil
 	}
 	path := k.run.Path(k.from)
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("trainers: %s: %w: %s", path, trainers.ErrMismatch, fmt.Sprintf(format, args...))
-	}
 	return root.Scoped(func(s *torch.Scope) error {
 		saved, _, err := checkpoint.LoadSome(s, path, torch.CPU, trainers.IsWeight)
 		if err != nil {
 			return coded(exitSnapshot, err)
 		}
-		for name, t := range f.Tensors() {
-			switch was := saved[name]; {
-			case was == nil:
-				return bad("%s is missing", name)
-			case !slices.Equal(was.Shape(), t.Shape()):
-				return bad("%s: got shape %v vs %v", name, was.Shape(), t.Shape())
-			}
-			delete(saved, name)
-		}
-		for name := range saved {
-			return bad("the networks have no %s", name)
+		if err = trainers.Fits(f, saved); err != nil {
+			return fmt.Errorf("trainers: %s: %w: %w", path, trainers.ErrMismatch, err)
 		}
 		return nil
 	})
@@ -189,27 +150,15 @@ func (k *keepFlags) fits(root *torch.Scope, f trainers.Family) error {
 
 // plan says what a run would do, after what every run says first.
 func (t *training) plan(console *monitor.Console, net trained, c runConfig) {
-	r := c.Run
-	save := r.SaveKimg // the distances that the loop takes
-	pictures := r.SnapKimg
-	if pictures == 0 {
-		pictures = min(200, r.Kimg/8)
-	}
-	if save == 0 {
-		save = pictures
-	}
-	tick := r.TickKimg
-	if tick == 0 {
-		tick = min(4, r.Kimg/50)
-	}
+	r := c.Run.Resolve()
 	done := float64(t.keep.from.Images) / 1000
 	left := max(0, r.Kimg-done)
 	step := c.imagesInStep()
 	steps := int64(math.Ceil(math.Round(left*1000) / float64(step)))
 	console.Message("steps     %d of %d real images; a line of the log every %.4g kimg, pictures every %.4g, a snapshot every %.4g",
-		steps, step, tick, pictures, save)
+		steps, step, r.TickKimg, r.SnapKimg, r.SaveKimg)
 	bytes := snapshotBytes(net)
-	written := int(min(steps, int64(math.Ceil(left/save)))) + 1 // the first one is of the beginning
+	written := int(min(steps, int64(math.Ceil(left/r.SaveKimg)))) + 1 // the first one is of the beginning
 	kept := written
 	if keep := r.Keep; keep.Last > 0 {
 		kept = keep.Last

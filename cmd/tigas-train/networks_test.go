@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -141,12 +142,8 @@ func err(code int, _, stderr string) error {
 	if code == exitOK {
 		return nil
 	}
-	return coded(code, &hintedText{stderr})
+	return errors.New(stderr)
 }
-
-type hintedText struct{ text string }
-
-func (h *hintedText) Error() string { return h.text }
 
 func TestNetworkFlagsThatDoNotFit(t *testing.T) {
 	g, d, v := fromPython(t, "dcgan"), fromPython(t, "critic"), fromPython(t, "vae")

@@ -26,13 +26,22 @@ var ErrExists = errors.New("already holds a run")
 // Create makes the folder dir with its subfolders. It returns an error that wraps [ErrExists] if there is a run in it: a
 // new run never overwrites an old one.
 func Create(dir string) (*Run, error) {
+	if err := Free(dir); err != nil {
+		return nil, err
+	}
+	r := &Run{Dir: dir}
+	return r, r.makeFolders()
+}
+
+// Free returns an error that wraps [ErrExists] if there is a run in a folder.
+func Free(dir string) error {
 	r := &Run{Dir: dir}
 	for _, file := range []string{r.config(), r.manifest()} {
 		if _, err := os.Stat(file); err == nil {
-			return nil, fmt.Errorf("checkpoint: %s %w", dir, ErrExists)
+			return fmt.Errorf("checkpoint: %s %w", dir, ErrExists)
 		}
 	}
-	return r, r.makeFolders()
+	return nil
 }
 
 func (r *Run) makeFolders() error {
@@ -50,18 +59,10 @@ func CreateNext(root, name string) (*Run, error) {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	for {
-		entries, err := os.ReadDir(root)
+		dir, err := NextDir(root, name)
 		if err != nil {
-			return nil, fmt.Errorf("checkpoint: %w", err)
+			return nil, err
 		}
-		next := 0
-		for _, e := range entries {
-			if m := numbered.FindStringSubmatch(e.Name()); m != nil {
-				n, _ := strconv.Atoi(m[1])
-				next = max(next, n+1)
-			}
-		}
-		dir := filepath.Join(root, fmt.Sprintf("%05d-%s", next, name))
 		// Mkdir, not MkdirAll: of two runs that start together one gets the number.
 		switch err = os.Mkdir(dir, 0o755); {
 		case err == nil:
@@ -70,6 +71,22 @@ func CreateNext(root, name string) (*Run, error) {
 			return nil, fmt.Errorf("checkpoint: %w", err)
 		}
 	}
+}
+
+// NextDir is the folder that [CreateNext] makes, whether there is a root or not.
+func NextDir(root, name string) (string, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("checkpoint: %w", err)
+	}
+	next := 0
+	for _, e := range entries {
+		if m := numbered.FindStringSubmatch(e.Name()); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			next = max(next, n+1)
+		}
+	}
+	return filepath.Join(root, fmt.Sprintf("%05d-%s", next, name)), nil
 }
 
 var numbered = regexp.MustCompile(`^(\d{5})-`)

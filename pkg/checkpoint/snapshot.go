@@ -288,10 +288,18 @@ func (r *Run) Look(file string) (Snapshot, error) {
 	return s, err
 }
 
-// Rescan makes a new manifest of the files in snapshots/, for one that is damaged: it looks at their headers, so that what
-// follows these is taken as it is. It returns the snapshots, oldest first, and why other files are none. When all of them are
-// damaged it returns an error that wraps [ErrDamaged] and writes nothing: an empty manifest is that of a run without any.
+// Rescan makes a new manifest of what [Run.Scan] finds, for one that is damaged. It returns what that returns; with its errors
+// it writes nothing: an empty manifest is that of a run without any snapshots.
 func (r *Run) Rescan() (l []Snapshot, damaged []error, err error) {
+	if l, damaged, err = r.Scan(); err != nil {
+		return nil, damaged, err
+	}
+	return l, damaged, r.writeManifest(l)
+}
+
+// Scan looks at the headers of the files in snapshots/, so that what follows these is taken as it is. It returns the snapshots,
+// oldest first, and why other files are none. When all of them are damaged it returns an error that wraps [ErrDamaged].
+func (r *Run) Scan() (l []Snapshot, damaged []error, err error) {
 	files, err := r.files()
 	if err != nil {
 		return nil, nil, err
@@ -310,5 +318,5 @@ func (r *Run) Rescan() (l []Snapshot, damaged []error, err error) {
 	if len(l) == 0 && len(damaged) > 0 {
 		return nil, damaged, fmt.Errorf("checkpoint: %s: its snapshots are %w: none of %d can be read", r.Dir, ErrDamaged, len(damaged))
 	}
-	return l, damaged, r.writeManifest(l)
+	return l, damaged, nil
 }

@@ -40,8 +40,8 @@ func ReadScript(path string) (ScriptFile, error) {
 func (f ScriptFile) SHA256() string { return fmt.Sprintf("%x", sha256.Sum256(f.Data)) }
 
 // Script is a TorchScript module as a network: nn.Params, nn.StateDict, nn.Train and what builds on them take it. It is in
-// training mode, in float32 and on the builder's device. Its tensors are those of the module: [Script.Save] writes what
-// training has made of them.
+// training mode, in float32 and on the builder's device. Its tensors are those of [Script.Module], which
+// can be saved with what training has made of them.
 //
 // A parameter whose requires_grad is false is not trained, and counts as a buffer; where all of them are so, as in the copy
 // that an average was kept in, all are trained.
@@ -179,17 +179,22 @@ func tensors(out any, names ...string) ([]*torch.Tensor, error) {
 	return ts, nil
 }
 
+// copy is a network of its own in work, in training mode.
+func (s *Script) copy(work *torch.Scope) (c *Script, err error) {
+	c = &Script{file: s.file}
+	if c.module, err = s.module.Clone(work); err == nil {
+		c.parts, err = scriptParts(work, c.module)
+	}
+	return c, err
+}
+
 // try calls f with a copy of the network, in evaluation and then in training mode, so that what is wrong with it is found
 // before anything is trained, and nothing of it changes. f makes n inputs, and returns results that training would take the
 // gradient of.
 func (s *Script) try(f func(copy *Script, work *torch.Scope, n int64) []*torch.Tensor, numbers ...int64) error {
 	return torch.Scoped(func(work *torch.Scope) error {
-		m, err := s.module.Clone(work)
+		c, err := s.copy(work)
 		if err != nil {
-			return err
-		}
-		c := &Script{file: s.file, module: m}
-		if c.parts, err = scriptParts(work, m); err != nil {
 			return err
 		}
 		var out []*torch.Tensor
@@ -200,7 +205,7 @@ func (s *Script) try(f func(copy *Script, work *torch.Scope, n int64) []*torch.T
 				return err
 			}
 		}
-		after, err := scriptParts(work, m)
+		after, err := scriptParts(work, c.module)
 		if err != nil {
 			return err
 		}

@@ -80,45 +80,46 @@ func (g *ScriptGenerator) findLatent(d torch.Device) error {
 		lengths = g.likely()
 	}
 	var first, wrong error
-	for _, n := range lengths {
-		for _, maps := range []bool{false, true} {
-			shape := []int64{tryEvaluating, n}
-			if maps {
-				shape = append(shape, 1, 1)
-			}
-			var size int
-			err := torch.Scoped(func(work *torch.Scope) (err error) {
-				m, err := g.module.Clone(work)
-				if err == nil {
-					err = m.Train(false)
+	err := torch.Scoped(func(all *torch.Scope) error {
+		c, err := g.copy(all)
+		if err != nil {
+			return err
+		}
+		c.SetTraining(false)
+		for _, n := range lengths {
+			for _, maps := range []bool{false, true} {
+				shape := []int64{tryEvaluating, n}
+				if maps {
+					shape = append(shape, 1, 1)
 				}
-				if err != nil {
+				var size int
+				err := all.Scoped(func(work *torch.Scope) (err error) {
+					torch.NoGrad(func() {
+						out := c.module.MustCall("forward", work.Randn(nil, shape, torch.Options{Device: d}))
+						if size, err = imageSize(out, tryEvaluating, g.o.Resolution); err != nil && wrong == nil {
+							wrong = fmt.Errorf("latents %v: %w", shape, err)
+						}
+					})
 					return err
-				}
-				torch.NoGrad(func() {
-					out := m.MustCall("forward", work.Randn(nil, shape, torch.Options{Device: d}))
-					if size, err = imageSize(out, tryEvaluating, g.o.Resolution); err != nil && wrong == nil {
-						wrong = fmt.Errorf("latents %v: %w", shape, err)
-					}
 				})
-				return err
-			})
-			if err == nil {
-				g.o.Latent, g.o.Resolution, g.maps = int(n), size, maps
-				return nil
-			}
-			if first == nil {
-				first = fmt.Errorf("latents %v: %w", shape, err)
+				if err == nil {
+					g.o.Latent, g.o.Resolution, g.maps = int(n), size, maps
+					return nil
+				}
+				first = cmp.Or(first, fmt.Errorf("latents %v: %w", shape, err))
 			}
 		}
-	}
-	if wrong != nil { // it took them
+		return first
+	})
+	switch {
+	case err == nil:
+		return nil
+	case wrong != nil: // it took them
 		return wrong
-	}
-	if g.o.Latent == 0 {
+	case g.o.Latent == 0 && first != nil:
 		return fmt.Errorf("no length of its latents among %v makes images: give the right one (--latent); the first error: %w", lengths, first)
 	}
-	return first
+	return err
 }
 
 // likely are the sizes of the first parameters, which are those of a first layer, and usual lengths of latents.

@@ -69,14 +69,12 @@ func (a *ScriptAutoencoder) findLatent(d torch.Device) error {
 			if copies[s] != nil {
 				continue
 			}
-			m, err := s.module.Clone(work)
-			if err == nil {
-				err = m.Train(false)
-			}
+			c, err := s.copy(work)
 			if err != nil {
 				return err
 			}
-			copies[s] = &Script{file: s.file, module: m}
+			c.SetTraining(false)
+			copies[s] = c
 		}
 		c.Encoder, c.Decoder = copies[a.Encoder], copies[a.Decoder]
 		var first error

@@ -66,13 +66,13 @@ func ExportGAN(root *torch.Scope, o GANOptions, tensors map[string]*torch.Tensor
 		if err != nil {
 			return nil, err
 		}
-		return exported(net, critic(net.Forward, o.Resolution)), nil
+		return exported(net, single("forward", "x", square(o.Resolution), net.Forward)), nil
 	}
 	net, err := load(root, d, tensors, o.generator, w.prefixes("G_ema.", "G.")...)
 	if err != nil {
 		return nil, err
 	}
-	return exported(net, generator(net.Forward, o.Latent)).averaged(w, tensors, "G_ema."), nil
+	return exported(net, single("forward", "z", []int64{int64(o.Latent)}, net.Forward)).averaged(w, tensors, "G_ema."), nil
 }
 
 // ExportStyleGAN is [ExportGAN] for a StyleGAN. Noise is constant and nothing is truncated; styles(z) makes styles [N, L, D] of
@@ -91,7 +91,7 @@ func ExportStyleGAN(root *torch.Scope, o StyleGANOptions, tensors map[string]*to
 		if err != nil {
 			return nil, err
 		}
-		e := exported(net, critic(net.Forward, o.Net.Resolution))
+		e := exported(net, single("forward", "x", square(o.Net.Resolution), net.Forward))
 		e.images = int64(o.Net.MbstdGroup)
 		return e, nil
 	}
@@ -102,13 +102,11 @@ func ExportStyleGAN(root *torch.Scope, o StyleGANOptions, tensors map[string]*to
 		return nil, err
 	}
 	latent, y := []int64{net.LatentDim()}, net.Synthesis
-	e := exported(net, generator(net.Forward, int(net.LatentDim())),
-		exportedMethod{name: "styles", args: []string{"z"}, shapes: [][]int64{latent}, results: 1, run: func(in []*torch.Tensor) []*torch.Tensor {
-			return []*torch.Tensor{y.Broadcast(net.Mapping.Forward(in[0])).Contiguous()}
-		}},
-		exportedMethod{name: "synthesize", args: []string{"ws"}, shapes: [][]int64{{y.NumStyles(), int64(o.Net.StyleDim)}}, results: 1, run: func(in []*torch.Tensor) []*torch.Tensor {
-			return []*torch.Tensor{y.Forward(in[0], models.StyleNoise{})}
-		}})
+	e := exported(net, single("forward", "z", latent, net.Forward),
+		single("styles", "z", latent, func(z *torch.Tensor) *torch.Tensor { return y.Broadcast(net.Mapping.Forward(z)).Contiguous() }),
+		single("synthesize", "ws", []int64{y.NumStyles(), int64(o.Net.StyleDim)}, func(ws *torch.Tensor) *torch.Tensor {
+			return y.Forward(ws, models.StyleNoise{})
+		}))
 	return e.averaged(w, tensors, "G_ema."), nil
 }
 
@@ -127,20 +125,19 @@ func ExportVAE(root *torch.Scope, o VAEOptions, tensors map[string]*torch.Tensor
 		}
 		return exported(part), nil
 	}
-	r := int64(o.Resolution)
-	image, latent := []int64{3, r, r}, []int64{int64(o.Latent)}
 	encode := func(in []*torch.Tensor) []*torch.Tensor {
 		mu, logvar := v.net.Encode(in[0])
 		return []*torch.Tensor{mu, logvar}
 	}
-	decode := func(in []*torch.Tensor) []*torch.Tensor { return []*torch.Tensor{v.images(v.net.Decode(in[0]))} }
+	decode := func(z *torch.Tensor) *torch.Tensor { return v.images(v.net.Decode(z)) }
+	image := [][]int64{square(o.Resolution)}
 	return exported(v.net,
-		exportedMethod{name: "forward", args: []string{"x"}, shapes: [][]int64{image}, results: 3, run: func(in []*torch.Tensor) []*torch.Tensor {
+		exportedMethod{name: "forward", args: []string{"x"}, shapes: image, results: 3, run: func(in []*torch.Tensor) []*torch.Tensor {
 			means := encode(in)
-			return append(decode(means[:1]), means...)
+			return append([]*torch.Tensor{decode(means[0])}, means...)
 		}},
-		exportedMethod{name: "encode", args: []string{"x"}, shapes: [][]int64{image}, results: 2, run: encode},
-		exportedMethod{name: "decode", args: []string{"z"}, shapes: [][]int64{latent}, results: 1, run: decode}), nil
+		exportedMethod{name: "encode", args: []string{"x"}, shapes: image, results: 2, run: encode},
+		single("decode", "z", []int64{int64(o.Latent)}, decode)), nil
 }
 
 // ExportDiffusion builds the network of a diffusion run in a sealed child of root and fills it from a snapshot's tensors. In
@@ -154,22 +151,19 @@ func ExportDiffusion(root *torch.Scope, o DiffusionOptions, tensors map[string]*
 	if err != nil {
 		return nil, err
 	}
-	r := int64(o.Resolution)
-	e := exported(net, exportedMethod{name: "forward", args: []string{"x", "t"}, shapes: [][]int64{{3, r, r}, nil}, times: true, results: 1,
+	e := exported(net, exportedMethod{name: "forward", args: []string{"x", "t"}, shapes: [][]int64{square(o.Resolution), nil}, times: true, results: 1,
 		run: func(in []*torch.Tensor) []*torch.Tensor { return []*torch.Tensor{net.Forward(in[0], in[1])} }})
 	return e.averaged(w, tensors, "net_ema."), nil
 }
 
-func generator(forward func(*torch.Tensor) *torch.Tensor, latent int) exportedMethod {
-	return exportedMethod{name: "forward", args: []string{"z"}, shapes: [][]int64{{int64(latent)}}, results: 1,
-		run: func(in []*torch.Tensor) []*torch.Tensor { return []*torch.Tensor{forward(in[0])} }}
+// single is a method of one argument and one result.
+func single(name, arg string, shape []int64, f func(*torch.Tensor) *torch.Tensor) exportedMethod {
+	return exportedMethod{name: name, args: []string{arg}, shapes: [][]int64{shape}, results: 1,
+		run: func(in []*torch.Tensor) []*torch.Tensor { return []*torch.Tensor{f(in[0])} }}
 }
 
-func critic(forward func(*torch.Tensor) *torch.Tensor, resolution int) exportedMethod {
-	r := int64(resolution)
-	return exportedMethod{name: "forward", args: []string{"x"}, shapes: [][]int64{{3, r, r}}, results: 1,
-		run: func(in []*torch.Tensor) []*torch.Tensor { return []*torch.Tensor{forward(in[0])} }}
-}
+// square is the shape of an image.
+func square(resolution int) []int64 { return []int64{3, int64(resolution), int64(resolution)} }
 
 func exported(net any, methods ...exportedMethod) *Exported {
 	e := &Exported{Net: net, methods: methods, images: 2}
@@ -253,8 +247,7 @@ func (e *Exported) trace(s, work *torch.Scope, params, buffers []jit.Named, dual
 		methods = append(methods, m, training)
 		source += x.source()
 	}
-	undo := keep(work, buffers) // training mode moves running statistics
-	defer undo()
+	defer keep(work, buffers)() // training mode moves running statistics
 	m, err := jit.Trace(s, params, buffers, methods...)
 	if err == nil && dual {
 		err = m.Add(source)
@@ -283,8 +276,6 @@ func (e *Exported) modesDiffer(params, buffers []jit.Named) (bool, error) {
 	graphs := map[bool]string{}
 	for _, training := range []bool{true, false} {
 		err := func() error {
-			undo := keep(work, buffers)
-			defer undo()
 			nn.Train(e.Net, training)
 			defer nn.Train(e.Net, false)
 			m, err := e.trace(work, work, params, buffers, false)
@@ -361,7 +352,7 @@ func (e *Exported) compare(m *jit.Module) error {
 				}
 				for i, w := range want {
 					g, ok := got[i].(*torch.Tensor)
-					if !ok || fmt.Sprint(g.Shape()) != fmt.Sprint(w.Shape()) {
+					if !ok || !slices.Equal(g.Shape(), w.Shape()) {
 						err = fmt.Errorf("got %v vs %v", got[i], w)
 						return
 					}

@@ -127,12 +127,12 @@ func checkTerm(t *tigas.Term, size int) error {
 // first Update of that name, less what returns from divergence have taken. A gradient that is not finite is left out and
 // counted: too many in a row are the error, which Step returns. The norm of the gradient is logged as NAME_grad_norm.
 func (st *Step) Update(name string, opt optim.Optimizer, params []*torch.Tensor, loss *torch.Tensor) error {
-	l := st.loop.learners[name]
+	if st.loop.learners == nil {
+		st.loop.learners = map[string]*learner{}
+	}
+	l := st.loop.learners[name] // which knows the learning rate
 	if l == nil {
-		l = &learner{name: name, params: params, opt: opt}
-		if st.loop.learners == nil {
-			st.loop.learners = map[string]*learner{}
-		}
+		l = &learner{name: name}
 		st.loop.learners[name] = l
 	}
 	l.params, l.opt = params, opt

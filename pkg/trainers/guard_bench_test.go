@@ -39,7 +39,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 			require.NoError(b, err)
 			run, err := checkpoint.Create(b.TempDir() + "/run")
 			require.NoError(b, err)
-			l := &loop{o: RunOptions{Loader: loader, Out: run, Console: &monitor.Console{W: io.Discard}, Keep: checkpoint.Retention{Last: 3}}.resolve(),
+			l := &loop{o: RunOptions{Loader: loader, Out: run, Console: &monitor.Console{W: io.Discard}, Keep: checkpoint.Retention{Last: 3}}.Resolve(),
 				f: family, scope: root.Child(), s: state{Skipped: map[string]int{}}, rate: monitor.NewRate(time.Now(), 0)}
 			l.stats = newStats(l.scope)
 			l.noise, err = root.NewGenerator(torch.CPU, 1)

@@ -64,7 +64,8 @@ type RunOptions struct {
 	OnTick  func(monitor.Tick) `json:"-"` // may be nil
 }
 
-func (o RunOptions) resolve() RunOptions {
+// Resolve fills in the distances, and the size of the grid, that zero values stand for.
+func (o RunOptions) Resolve() RunOptions {
 	if o.TickKimg == 0 {
 		o.TickKimg = min(4, o.Kimg/50)
 	}
@@ -122,7 +123,7 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	// libtorch keeps a team of worker threads for every OS thread that ever computed: stay on one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	o = o.resolve()
+	o = o.Resolve()
 	l := &loop{o: o, f: f, scope: torch.NewScope()}
 	defer l.scope.Close()
 	defer o.Console.Done()

@@ -17,7 +17,7 @@ const (
 
 // Measured is how many samples are measured of a grid with so many pictures along each side; 0 along each side is the default.
 func Measured(grid int) int {
-	grid = RunOptions{Grid: grid}.resolve().Grid
+	grid = RunOptions{Grid: grid}.Resolve().Grid
 	return min(mostMeasured, grid*grid)
 }
 
