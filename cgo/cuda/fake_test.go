@@ -359,3 +359,40 @@ func TestUploaderWithoutPinnedMemory(t *testing.T) {
 	require.Error(t, err)
 	require.False(t, errors.Is(err, cuda.ErrNoCUDA), "%v", err)
 }
+
+// A graph is begun, ended, replayed and freed on its stream, and nothing is left open when what it does cannot be recorded.
+func TestGraphs(t *testing.T) {
+	calls := fake(t)
+	stream, err := cuda.NewStream(torch.CUDA(1))
+	require.NoError(t, err)
+	main, err := cuda.DefaultStream(torch.CUDA(1))
+	require.NoError(t, err)
+	s := torch.NewScope()
+	gen, err := s.NewGenerator(torch.CPU, 77)
+	require.NoError(t, err)
+	g, err := cuda.Capture(s, stream, []*torch.Generator{gen}, func() {
+		require.Equal(t, stream, current(t, torch.CUDA(1)))
+		// Nothing is tried again meanwhile: emptying the cache would end the capture.
+		require.NoError(t, ctorch.FakeShort(1))
+		x := s.Ones([]int64{1})
+		require.ErrorIs(t, torch.Try(func() { torch.Call("aten::_ct_plain", x) }), torch.ErrOutOfMemory)
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"make_graph", "adopt_77", "begin_capture_1", "end_capture"}, calls())
+	require.NoError(t, g.Replay())
+	require.NoError(t, g.Replay())
+	require.Equal(t, []string{"replay", "replay"}, calls())
+	_, err = cuda.Capture(s, stream, nil, func() { s.Ones([]int64{2}).Add(s.Ones([]int64{3})) })
+	require.ErrorContains(t, err, "torch: add.Tensor: The size of tensor")
+	require.Equal(t, []string{"make_graph", "begin_capture_1", "end_capture", "synchronize_device_1", "destroy_graph"}, calls())
+	_, err = cuda.Capture(s, main, nil, func() { t.Error("it ran") })
+	require.EqualError(t, err, "cuda: Capture: graphs want another stream than the default one")
+	calls()
+	require.PanicsWithValue(t, "planted", func() { _, _ = cuda.Capture(s, stream, nil, func() { panic("planted") }) })
+	require.Equal(t, main, current(t, torch.CUDA(1)))
+	calls()
+	s.Close()
+	require.Equal(t, []string{"synchronize_device_1", "destroy_graph"}, calls())
+	err = torch.Try(func() { _ = g.Replay() })
+	require.ErrorIs(t, err, torch.ErrClosed)
+}

@@ -8,6 +8,9 @@ import "github.com/tigas-train/tigas-train/cgo/internal/ctorch"
 // HandleOf returns t's handle, still owned by t.
 func HandleOf(t *Tensor) ctorch.Handle { return t.handle("HandleOf") }
 
+// HandleOfGenerator returns g's handle, still owned by g.
+func HandleOfGenerator(g *Generator) ctorch.Handle { return g.handle("HandleOfGenerator") }
+
 // AdoptHandle makes a tensor of s from an owned handle.
 func AdoptHandle(s *Scope, h ctorch.Handle) *Tensor { return s.adopt(h) }
 

@@ -6,6 +6,12 @@
 
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
+#include <utility>
+
+namespace at {
+struct Generator;
+}
+
 namespace ct {
 
 // The guard of CUDA; throws CT_ENOCUDA where there is none.
@@ -49,6 +55,19 @@ struct cache_api {
   void (*empty)() = nullptr;
 };
 cache_api &cache();
+
+// Methods of at::cuda::CUDAGraph, each with the object in front; see cuda_graph.cc.
+struct graph_api {
+  void (*make)(void *object, bool keep_graph) = nullptr;
+  void (*destroy)(void *object) = nullptr;
+  void (*begin)(void *object, std::pair<unsigned long long, unsigned long long> pool, int mode) = nullptr;
+  void (*end)(void *object) = nullptr;
+  void (*replay)(void *object) = nullptr;
+  void (*adopt)(void *object, const at::Generator &) = nullptr; // its random numbers move on with each replay
+};
+graph_api &graphs();
+std::string graphs_not_found(); // "", or a line
+bool is_capturing() noexcept;   // some stream is being recorded
 
 void check_stream(); // throws when this thread was left on a stream outside any region; for the invariants build
 

@@ -4,6 +4,7 @@
 // would, so what is tested is the way from Go to there and back, on this libtorch. There is no memory on these devices.
 #include "cuda.h"
 
+#include <ATen/core/Generator.h>
 #include <ATen/ops/add.h>
 #include <torch/library.h>
 
@@ -11,6 +12,7 @@
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 
 namespace {
@@ -123,6 +125,19 @@ ct::cache_api fake_cache() {
           }};
 }
 
+// Graphs that only say what is done to them.
+ct::graph_api fake_graphs() {
+  return {[](void *, bool) { note("make graph"); },
+          [](void *) { note("destroy graph"); },
+          [](void *, std::pair<unsigned long long, unsigned long long>, int mode) {
+            if (Fake::stream[Fake::device] == 0) throw std::runtime_error("graphs want another stream than the default one");
+            note("begin capture " + std::to_string(mode));
+          },
+          [](void *) { note("end capture"); },
+          [](void *) { note("replay"); },
+          [](void *, const at::Generator &g) { note("adopt " + std::to_string(g.current_seed())); }};
+}
+
 // Operators that run out of device memory as often as they were told to.
 void maybe_short() {
   if (failing.load() > 0 && failing.fetch_sub(1) > 0)
@@ -152,6 +167,7 @@ void operators() {
 
 ct::driver_api real_driver;
 ct::cache_api real_cache;
+ct::graph_api real_graphs;
 
 } // namespace
 
@@ -175,11 +191,13 @@ int ct_fake_cuda(int on, char **msg) {
       d.device_attribute = device_attribute;
       real_driver = std::exchange(ct::driver(), d);
       real_cache = std::exchange(ct::cache(), fake_cache());
+      real_graphs = std::exchange(ct::graphs(), fake_graphs());
       slot.store(&fake);
     } else {
       slot.store(nullptr);
       ct::driver() = real_driver;
       ct::cache() = real_cache;
+      ct::graphs() = real_graphs;
       failing.store(0);
       hold = false;
     }

@@ -71,6 +71,7 @@ template <class F> F *built(F *f) {
 ct::cache_api &ct::cache() { return the_cache; }
 
 bool ct::can_empty_cache() noexcept {
+  if (is_capturing()) return false; // giving memory back would end the recording
   try {
     return cache().there && cache().there();
   } catch (...) {
@@ -115,7 +116,7 @@ int ct_cuda_missing(char **text, char **msg) {
   *text = nullptr;
   CT_GUARD({
     std::string s;
-    if (ct::cuda_library()) s = ct::not_found();
+    if (ct::cuda_library()) s = ct::not_found() + ct::graphs_not_found();
     if (!ct::cache().stats) s += "memory of libtorch's cache: built without the headers of CUDA\n";
     *text = ct::dup(s);
   });

@@ -1,0 +1,87 @@
+package cuda
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/tigas-train/tigas-train/cgo/internal/ctorch"
+	"github.com/tigas-train/tigas-train/cgo/torch"
+)
+
+// Graph is work that a device was given once and can be given again as a whole: hundreds of operations for the price of
+// one launch, in which the host's part does not take place again. It belongs to a scope, which frees it.
+//
+// What is replayed are the same kernels on the same memory. So numbers that the host knew when it was recorded stay as they
+// were, and tensors that were made meanwhile keep their place and get new contents: those that are to be read afterwards
+// must live as long as the graph, and new input is copied into the tensors that the first one was in.
+type Graph struct {
+	scope *torch.Scope
+	c     *graphCell
+}
+
+// graphCell is what the scope frees; it must not refer to the scope.
+type graphCell struct {
+	h      ctorch.Graph
+	stream Stream
+}
+
+// Capture records what f queues on stream, which is not done: only Replay does it. f must not read what is computed (the
+// operation that would panics), nor allocate other memory than libtorch's. Random numbers of generators move on with each
+// replay as they would have with each call of f; the default generator may not be drawn from if others are given.
+//
+// The graph belongs to s. When f panics with a *torch.Error, or what it does cannot be recorded, Capture returns an error and
+// nothing is changed, but what f did on the host; it returns an error that wraps [ErrNoCUDA] for a stream of the CPU. Only
+// one capture may be under way. Meanwhile nothing is tried again that is short of memory.
+func Capture(s *torch.Scope, stream Stream, generators []*torch.Generator, f func()) (*Graph, error) {
+	const op = "Capture"
+	torch.CheckScope(s, "cuda."+op)
+	if !stream.device.IsCUDA() {
+		return nil, &cudaError{text: fmt.Sprintf("%s: got the stream of %s vs one of CUDA", op, stream.device), kind: ErrNoCUDA}
+	}
+	var hs []ctorch.Handle
+	for _, g := range generators {
+		hs = append(hs, torch.HandleOfGenerator(g))
+	}
+	c := &graphCell{stream: stream}
+	var failed error
+	On(stream, func() {
+		h, err := ctorch.GraphBegin(stream.device.Index(), hs)
+		if err != nil {
+			failed = wrap(op, err)
+			return
+		}
+		done := false
+		defer func() {
+			if !done {
+				_ = ctorch.GraphEnd(h) // the stream must leave the mode, whatever was recorded
+				ctorch.GraphFree(h)
+			}
+		}()
+		if failed = torch.Try(f); failed != nil {
+			return
+		}
+		if err = ctorch.GraphEnd(h); err != nil {
+			failed = wrap(op, err)
+			ctorch.GraphFree(h)
+			done = true
+			return
+		}
+		done, c.h = true, h
+	})
+	runtime.KeepAlive(generators)
+	if failed != nil {
+		return nil, failed
+	}
+	s.OnClose(func() { ctorch.GraphFree(c.h) })
+	return &Graph{s, c}, nil
+}
+
+// Replay queues what was recorded, on the stream that it was recorded on, behind what is queued there already. It does not
+// wait for it.
+func (g *Graph) Replay() error {
+	const op = "Graph.Replay"
+	torch.CheckScope(g.scope, "cuda."+op)
+	var err error
+	On(g.c.stream, func() { err = ctorch.GraphReplay(g.c.h) })
+	return wrap(op, err)
+}

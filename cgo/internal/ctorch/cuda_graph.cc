@@ -1,0 +1,118 @@
+// CUDA graphs: what a stream is given is recorded once and then queued again as a whole.
+//
+// libtorch's own class does that, because its cache must keep the memory and its generators must move on. Its header wants
+// CUDA's, which a build for every host does not have, so its methods are looked up by their C++ names when they are first
+// needed. They have been the same from 2.1 on, but for the constructor; an older or later libtorch without them has no
+// graphs here, which is an error that the caller can live with.
+#include "cuda.h"
+#include "retry.h"
+
+#include <ATen/core/Generator.h>
+#include <dlfcn.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace {
+
+using pool_id = std::pair<unsigned long long, unsigned long long>; // c10::MempoolId_t
+
+#define CT_CXX(mangled) dlsym(RTLD_DEFAULT, mangled)
+
+void look_up() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    ct::graph_api &g = ct::graphs();
+    if (g.begin) return; // a test's
+    auto find = [](auto &f, const char *name) { f = reinterpret_cast<std::remove_reference_t<decltype(f)>>(CT_CXX(name)); };
+    find(g.make, "_ZN2at4cuda9CUDAGraphC1Eb"); // (bool keep_graph), from 2.8 on
+    if (!g.make) find(g.make, "_ZN2at4cuda9CUDAGraphC1Ev");
+    find(g.destroy, "_ZN2at4cuda9CUDAGraphD1Ev");
+    find(g.begin, "_ZN2at4cuda9CUDAGraph13capture_beginESt4pairIyyE21cudaStreamCaptureMode");
+    find(g.end, "_ZN2at4cuda9CUDAGraph11capture_endEv");
+    find(g.replay, "_ZN2at4cuda9CUDAGraph6replayEv");
+    find(g.adopt, "_ZN2at4cuda9CUDAGraph24register_generator_stateERKNS_9GeneratorE");
+  });
+}
+
+// Room for the object, whose size is not known here: it has about 200 bytes in 2.6 and 300 in 2.14.
+constexpr size_t object_size = 4096;
+
+std::atomic<int> capturing{0};
+
+struct Graph {
+  alignas(64) unsigned char object[object_size] = {};
+  int device = 0;
+  bool made = false, open = false;
+
+  ~Graph() {
+    if (made) ct::graphs().destroy(object);
+  }
+};
+
+} // namespace
+
+ct::graph_api &ct::graphs() {
+  static graph_api api;
+  return api;
+}
+
+bool ct::is_capturing() noexcept { return capturing.load(std::memory_order_relaxed) > 0; }
+
+std::string ct::graphs_not_found() {
+  look_up();
+  const graph_api &g = graphs();
+  // Without adopt generators register by themselves, as they do in later versions.
+  if (g.make && g.destroy && g.begin && g.end && g.replay) return "";
+  return "CUDA graphs: libtorch_cuda has no at::cuda::CUDAGraph of the form that is known\n";
+}
+
+int ct_graph_begin(int device, const ct_handle *generators, int n, void **out, char **msg) {
+  *out = nullptr;
+  CT_GUARD({
+    ct::cuda_device(device);
+    if (std::string missing = ct::graphs_not_found(); !missing.empty())
+      throw ct::bad_argument(missing.substr(0, missing.size() - 1), CT_ENOTIMPL);
+    ct::graph_api &api = ct::graphs();
+    auto g = std::make_unique<Graph>();
+    g->device = device;
+    api.make(g->object, false);
+    g->made = true;
+    for (int i = 0; i < n && api.adopt; i++) api.adopt(g->object, *reinterpret_cast<const at::Generator *>(generators[i]));
+    // What other threads do meanwhile, such as asking whether a copy is done, is no part of it and does not spoil it.
+    constexpr int thread_local_mode = 1; // cudaStreamCaptureModeThreadLocal
+    api.begin(g->object, pool_id{0, 0}, thread_local_mode);
+    g->open = true;
+    capturing.fetch_add(1);
+    *out = g.release();
+  });
+}
+
+int ct_graph_end(void *p, char **msg) {
+  CT_GUARD({
+    auto *g = static_cast<Graph *>(p);
+    if (!g->open) throw ct::bad_argument("the graph was ended before");
+    g->open = false;
+    capturing.fetch_sub(1);
+    ct::graphs().end(g->object);
+  });
+}
+
+int ct_graph_replay(void *p, char **msg) {
+  CT_GUARD({ ct::graphs().replay(static_cast<Graph *>(p)->object); });
+}
+
+void ct_graph_free(void *p) {
+  auto *g = static_cast<Graph *>(p);
+  if (!g) return;
+  ct::guard(nullptr, [&] {
+    if (g->open) {
+      capturing.fetch_sub(1);
+      g->open = false;
+    }
+    ct_cuda_synchronize(g->device, nullptr); // it may still be running
+    delete g;
+  });
+}
