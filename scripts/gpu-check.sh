@@ -102,13 +102,14 @@ find_libtorch() {
 }
 
 # The packages that have tests for a GPU say so in their files.
-packages() { grep -rl --include='*_test.go' 'skipped: no CUDA' cgo pkg cmd | xargs -n 1 dirname | sort -u | sed 's,^,./,'; }
+packages() { grep -rlE --include='*_test.go' 'skipped: no CUDA|devicetest' cgo pkg cmd | xargs -n 1 dirname | sort -u | sed 's,^,./,'; }
 
 build() {
   mkdir -p "$dir/bin" "$dir/tests"
   # shellcheck disable=SC2046
   timed build 420 go build -o "$dir/bin/" ./cmd/tigas-train ./bench/native &&
-    timed build-tests 420 go test -c -tags invariants -o "$dir/tests/" $(packages)
+    timed build-bench 120 go build -o "$dir/bin/gpunative" ./bench/gpu/native &&
+    timed build-tests 420 go test -c -o "$dir/tests/" $(packages)
 }
 
 run_tests() {

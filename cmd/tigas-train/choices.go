@@ -66,6 +66,12 @@ func choices(cmd *cobra.Command, flag string) (l []string, open bool) {
 			return []string{"const", "none"}, false
 		}
 		return []string{"const", "random", "none"}, false
+	case "precision":
+		return append([]string{auto}, wordsOf(trainers.Precisions)...), false
+	case "channels-last":
+		return []string{auto, "on", "off"}, false
+	case "cuda-graphs":
+		return trainers.GraphModes, false
 	case "predict":
 		return wordsOf([]trainers.Prediction{trainers.PredictV, trainers.PredictNoise, trainers.PredictX0}), false
 	case "recon":

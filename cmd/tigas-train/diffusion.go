@@ -86,7 +86,7 @@ then --arch demo --lr 2e-3 --lr-decay cosine --batch 32 --ema 0.995 --sample-ste
 				name: "diffusion", batch: d.Batch, check: d.Validate, config: func(c *runConfig) { c.Diffusion = &d }, best: "mse",
 				fixed: []string{"resolution", "arch", "predict", "timesteps"},
 				build: func(root *torch.Scope, term tigas.Term, dev torch.Device) (trained, error) {
-					d.Term = term
+					d.Term, d.ChannelsLast = term, t.gpu.channelsLast(dev)
 					return trainers.NewDiffusion(root, nil, d, dev)
 				},
 				advice: func(weight float64, _ bool) string {

@@ -27,7 +27,7 @@ var trainGroups = []flagGroup{
 	{"Run length and output", "kimg=KIMG steps=STEPS max-time=TIME seed=N out=DIR tick=KIMG snap=KIMG grid=N sampler " +
 		"sample-steps=N eta=SHARE tensorboard"},
 	{"Snapshots and resuming", "resume=RUN transfer=RUN snapshot-kimg=KIMG keep=N keep-kimg=KIMG keep-best=NAME"},
-	machineGroup,
+	{machineGroup.title, "device=DEVICE precision channels-last cuda-graphs threads=N deterministic quiet log-format"},
 	{"Configuration and help", "config=FILE dry-run changed format help"},
 }
 

@@ -58,7 +58,7 @@ demo pictures, with the detector that is part of the program; the defaults are t
 				name: "gan", batch: g.Batch, check: g.Validate, config: func(c *runConfig) { c.GAN = &g }, best: byScore(t.tigas.Weight),
 				fixed: []string{"resolution", "arch", "latent", "ngf", "ndf"},
 				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
-					g.Term = term
+					g.Term, g.ChannelsLast = term, t.gpu.channelsLast(d)
 					return trainers.NewGAN(root, nil, g, d)
 				},
 				advice: func(weight float64, atStart bool) string {

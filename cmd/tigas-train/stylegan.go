@@ -71,7 +71,7 @@ defaults are then --latent 64 --style-dim 64 --channel-base 512 (16 channels at 
 				name: "stylegan", batch: o.Batch, check: o.Validate, config: func(c *runConfig) { c.StyleGAN = &o }, best: byScore(t.tigas.Weight),
 				fixed: []string{"resolution", "latent", "style-dim", "map-depth", "channel-base", "channel-max", "cfg"},
 				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
-					o.Term = term
+					o.Term, o.ChannelsLast = term, t.gpu.channelsLast(d)
 					return trainers.NewStyleGAN(root, nil, o, d)
 				},
 				advice: trainers.WeightAdvice,

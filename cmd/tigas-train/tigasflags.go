@@ -87,11 +87,11 @@ func (t tigasFlags) options(seed int64) tigas.LossOptions {
 
 // open loads the detector, or returns nil when the weight is 0.
 func (t tigasFlags) open(ctx context.Context, console *monitor.Console, s *torch.Scope, device torch.Device,
-	d dataFlags) (*tigas.Detector, error) {
+	dtype torch.DType, d dataFlags) (*tigas.Detector, error) {
 	if t.Weight == 0 {
 		return nil, nil
 	}
-	o := tigas.OpenOptions{Device: device, Height: d.Resolution, Logit: t.Form == tigas.Logit.String()}
+	o := tigas.OpenOptions{Device: device, Height: d.Resolution, Logit: t.Form == tigas.Logit.String(), DType: dtype}
 	detector, err := openDetector(ctx, console, s, t.Model, d.demo(), o)
 	var h *hinted
 	if t.Model == "" && errors.As(err, &h) && h.code == exitData && h.hint != "" {

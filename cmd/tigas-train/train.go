@@ -22,6 +22,7 @@ type training struct {
 	tigas tigasFlags
 	keep  keepFlags
 	sys   systemFlags
+	gpu   gpuFlags
 	nets  networkFlags
 	own   *networks // that those name; nil for none
 	out   string
@@ -64,6 +65,7 @@ func (t *training) registerRun(f *pflag.FlagSet, batch *int, weight float64) {
 	f.BoolVar(&t.tensorBoard, "tensorboard", true, "write TensorBoard events into the run folder")
 	t.keep.register(f, &t.run)
 	t.sys.register(f)
+	t.gpu.register(f)
 	t.registerConfig(f)
 }
 
@@ -101,6 +103,9 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if err := t.keep.validate(); err != nil {
 		return err
 	}
+	if err := t.gpu.validate(); err != nil {
+		return err
+	}
 	if err := f.check(); err != nil {
 		return (&hinted{code: exitUsage, err: err}).withHint("see %s --help", cmd.CommandPath())
 	}
@@ -109,6 +114,10 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	}
 	device, err := t.sys.start()
 	if err != nil {
+		return err
+	}
+	t.run.Precision, t.run.CUDAGraphs = t.gpu.precision(device), t.gpu.Graphs
+	if err = t.run.Precision.Switch(device, t.sys.Deterministic); err != nil {
 		return err
 	}
 	flags := flagValues(cmd.Flags())
@@ -144,7 +153,7 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if err != nil {
 		return err
 	}
-	detector, err := t.tigas.open(ctx, console, root, device, t.data)
+	detector, err := t.tigas.open(ctx, console, root, device, t.run.Precision.DType(), t.data)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ which two cores finish in nine minutes.`,
 				name: "vae", batch: v.Batch, check: v.Validate, config: func(c *runConfig) { c.VAE = &v }, best: "mse",
 				fixed: []string{"resolution", "latent", "width"},
 				build: func(root *torch.Scope, term tigas.Term, d torch.Device) (trained, error) {
-					v.Term = term
+					v.Term, v.ChannelsLast = term, t.gpu.channelsLast(d)
 					return trainers.NewVAE(root, nil, v, d)
 				},
 				advice: trainers.VAEWeightAdvice,

@@ -69,7 +69,8 @@ func newDCGANCritic(b nn.Builder, c Config) *DCGANCritic {
 
 // Forward maps images [N, 3, R, R] to [N]. It panics on another size of the images.
 func (d *DCGANCritic) Forward(x *torch.Tensor) *torch.Tensor {
-	y := d.Main.Forward(x)
+	n := len(d.Main) - 1
+	y := exact(d.Main[:n].Forward(x), d.Main[n].Forward)
 	if y.Size(2) != 1 || y.Size(3) != 1 {
 		panic(&torch.Error{Op: "DCGANCritic", Msg: "got " + x.String() + " vs images of the resolution it was built for"})
 	}

@@ -119,5 +119,5 @@ func (d *ResNetCritic) Forward(x *torch.Tensor) *torch.Tensor {
 	for _, b := range d.Blocks {
 		x = b.Forward(x)
 	}
-	return d.L.Forward(x.ReLU().MeanDim([]int64{2, 3}, false)).Reshape(-1)
+	return exact(x.ReLU().MeanDim([]int64{2, 3}, false), d.L.Forward).Reshape(-1)
 }

@@ -74,7 +74,7 @@ func (d *StyleDiscriminator) Forward(images *torch.Tensor) *torch.Tensor {
 		x.Free()
 		x = y
 	}
-	return out.Adopt(d.Final.forward(x))
+	return out.Adopt(exact(x, d.Final.forward)) // as StyleGAN2-ADA, whose smaller sizes are all float32
 }
 
 // styleDown halves the size: two convolutions beside a blurred shortcut, both divided by sqrt(2).

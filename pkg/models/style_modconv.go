@@ -17,7 +17,7 @@ const demodulationEps = 1e-8
 // modulated convolves x [N, in, H, W], its channels scaled by the style [N, in], with weight [out, in, 3, 3]. With a
 // resampler the result has twice the size: a transposed convolution of stride 2 gives 2H + 1, the filter 2H.
 func modulated(x, weight, style *torch.Tensor, up *resampler) *torch.Tensor {
-	x = x.Mul(style.Unsqueeze(2).Unsqueeze(3))
+	x = x.Mul(style.Unsqueeze(2).Unsqueeze(3).To(x.DType()))
 	if up == nil {
 		return x.Conv2d(weight, nil, torch.ConvOptions{Padding: 1})
 	}
@@ -55,16 +55,19 @@ func newStyleConv(b nn.Builder, c StyleConfig, in, out, resolution int64, up *re
 
 // forward maps x [N, in, H, W] and w [N, StyleDim] to [N, out, R, R].
 func (l *styleConv) forward(x, w *torch.Tensor, noise StyleNoise) *torch.Tensor {
-	style := l.Affine.times(w, 1)
-	scale := demodulation(l.Weight, style).MulScalar(styleGain)
+	var style, scale *torch.Tensor
+	precise(w, func() {
+		style = l.Affine.times(w, 1)
+		scale = demodulation(l.Weight, style).MulScalar(styleGain)
+	})
 	y := modulated(x, l.Weight, style, l.up)
-	s := y.Scope()
+	s, t := y.Scope(), y.DType()
 	// Noise and bias first, which is less to write in the backward pass than one after the other.
-	shift := s.Use(l.Bias).MulScalar(styleGain).Reshape(-1, 1, 1)
+	shift := s.Use(l.Bias).MulScalar(styleGain).Reshape(-1, 1, 1).To(t)
 	if n := noise.draw(y, l.NoiseConst); n != nil {
-		shift = n.Mul(s.Use(l.NoiseStrength).MulScalar(styleGain)).Add(shift)
+		shift = n.To(t).Mul(s.Use(l.NoiseStrength).MulScalar(styleGain).To(t)).Add(shift)
 	}
-	return y.Mul(scale.Unsqueeze(2).Unsqueeze(3)).Add(shift).LeakyReLU(styleSlope)
+	return y.Mul(scale.Unsqueeze(2).Unsqueeze(3).To(t)).Add(shift).LeakyReLU(styleSlope)
 }
 
 // styleRGB is a modulated convolution 1 x 1 to colours, without demodulation and activation.
@@ -82,13 +85,14 @@ func newStyleRGB(b nn.Builder, c StyleConfig, in int64) *styleRGB {
 	return l
 }
 
-// forward maps x [N, in, H, W] and w [N, StyleDim] to [N, 3, H, W]. Weights of each image's own are small here, and
-// matrices [3, in] by [in, H W] spare a scaled copy of x.
+// forward maps x [N, in, H, W] and w [N, StyleDim] to [N, 3, H, W], float32 for colours are summed over all sizes. Weights of each
+// image's own are small here, and matrices [3, in] by [in, H W] spare a scaled copy of x.
 func (l *styleRGB) forward(x, w *torch.Tensor) *torch.Tensor {
 	sh := x.Shape()
 	s := x.Scope()
-	style := l.Affine.times(w, 1/math.Sqrt(float64(sh[1])))
+	var style *torch.Tensor
+	precise(w, func() { style = l.Affine.times(w, 1/math.Sqrt(float64(sh[1]))) })
 	weights := s.Use(l.Weight).Reshape(1, 3, sh[1]).Mul(style.Unsqueeze(1))
-	y := weights.MatMul(x.Flatten(2)).Add(s.Use(l.Bias).Reshape(3, 1))
+	y := weights.MatMul(x.Flatten(2)).To(w.DType()).Add(s.Use(l.Bias).Reshape(3, 1))
 	return y.Reshape(-1, 3, sh[2], sh[3])
 }

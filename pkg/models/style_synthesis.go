@@ -97,7 +97,11 @@ func (y *StyleSynthesis) Forward(ws *torch.Tensor, noise StyleNoise) *torch.Tens
 			image = within(all, rgb)
 			continue
 		}
-		image = next(image, func(s *torch.Scope) *torch.Tensor { return y.filter.double(s.Use(image)).Add(rgb(s)) })
+		image = next(image, func(s *torch.Scope) (out *torch.Tensor) {
+			colours := rgb(s)
+			precise(image, func() { out = y.filter.double(s.Use(image)).Add(colours) })
+			return out
+		})
 	}
 	return out.Adopt(image)
 }

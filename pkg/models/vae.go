@@ -104,7 +104,7 @@ func (v *VAE) Encode(x *torch.Tensor) (mu, logvar *torch.Tensor) {
 		x = l.Forward(x)
 	}
 	x = x.Flatten(1)
-	return v.Mu.Forward(x), v.LogVar.Forward(x)
+	return exact(x, v.Mu.Forward), exact(x, v.LogVar.Forward)
 }
 
 // Decode maps latents [N, L] to values [N, 3, R, R] without bounds. It panics on another length of the latents.

@@ -148,6 +148,9 @@ func (c *Console) cut(line string) string {
 func (t Tick) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tick %-4d kimg %-7.1f step %-6d time %-8s img/s %-7.1f", t.N, t.Kimg, t.Step, Duration(t.Elapsed), t.Rate)
+	if peak, ok := t.Value(GPUPeak); ok {
+		fmt.Fprintf(&b, " gpumem %-8s", fmt.Sprintf("%.0fMiB", peak))
+	}
 	for _, v := range t.Values {
 		if !onlyLogged(v.Name) {
 			b.WriteString(v.text())
@@ -184,10 +187,11 @@ func (v Value) text() string {
 	return fmt.Sprintf(" %s %.3f", v.Name, v.Value)
 }
 
-// onlyLogged tells which values would push the rest off the line: learning rates, norms and times are looked at in the report.
+// onlyLogged tells which values would push the rest off the line: learning rates, norms, times and memory are looked at in the
+// report.
 func onlyLogged(name string) bool {
 	switch QuantityOf(name).Panel {
-	case PanelRate, PanelGradient, PanelTime:
+	case PanelRate, PanelGradient, PanelTime, PanelMemory:
 		return true
 	}
 	switch name {

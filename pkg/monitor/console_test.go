@@ -46,6 +46,20 @@ func TestConsoleElsewhereIsPlain(t *testing.T) {
 	}
 }
 
+// On a GPU the line has its memory, and the three values only the log.
+func TestConsoleHasTheMemory(t *testing.T) {
+	tick := sampleTick()
+	live := tick.live(200)
+	tick.Values = append(tick.Values, Value{GPUAllocated, 1000}, Value{GPUPeak, 1234.4}, Value{GPUReserved, 2000})
+	before, after, _ := strings.Cut(sampleLine, " D ")
+	if got, want := tick.line(), before+" gpumem 1234MiB  D "+after; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if got := tick.live(200); got != live {
+		t.Errorf("got  %q\nwant %q", got, live)
+	}
+}
+
 func TestConsoleOnATerminal(t *testing.T) {
 	var b bytes.Buffer
 	c := &Console{W: &b, Live: true, Width: 200}

@@ -13,9 +13,14 @@ import (
 // steps of the tick in which they fall.
 const PhasePrefix = "sec_"
 
-// OfClock tells whether a value of the log depends on the clock, and is another one each time the same run is made.
+// OfClock tells whether a value of the log depends on the clock, or on what else the machine did, as the memory of a GPU does:
+// it is another one each time the same run is made.
 func OfClock(name string) bool {
-	return name == "time" || name == "elapsed_sec" || name == "img_per_sec" || strings.HasPrefix(name, PhasePrefix)
+	switch name {
+	case "time", "elapsed_sec", "img_per_sec", GPUAllocated, GPUPeak, GPUReserved:
+		return true
+	}
+	return strings.HasPrefix(name, PhasePrefix)
 }
 
 // PhaseTitle says what a phase is.
@@ -43,14 +48,18 @@ func PhaseTitle(phase string) string {
 	return phase
 }
 
-// Phases adds up where time goes: it is a stack of stretches, of which the innermost is counted. The zero value is ready;
-// it is not safe for concurrent use. On a GPU, whose work goes on after a call returned, it says where the host waited.
+// Phases adds up where time goes: it is a stack of stretches, of which the innermost is counted. The zero value is ready, and
+// takes the host's time, which on a GPU, whose work goes on after a call returned, says where the host waited: see
+// [Phases.UseClock]. It is not safe for concurrent use.
 type Phases struct {
-	now   func() time.Time // nil: time.Now
-	stack []string
-	since time.Time
-	spent []Spent // since the last Take, in the order in which they first came
-	total []Spent
+	now    func() time.Time // nil: time.Now
+	marks  marks            // of another clock than the host's
+	stack  []string
+	since  time.Time
+	paused int     // calls of Pause without their Resume
+	held   string  // the innermost phase at the first of them
+	spent  []Spent // since the last Take, in the order in which they first came
+	total  []Spent
 }
 
 // Spent is what a phase has taken.
@@ -73,15 +82,52 @@ func (p *Phases) Begin(name string) (end func()) {
 	}
 }
 
+// Pause lets the clock alone until Resume: no moments are noted while a CUDA graph is captured, which would become part of it.
+// Phases begin and end as ever, but the time of the pause belongs to the one that it began in. Pauses nest.
+func (p *Phases) Pause() {
+	if p.paused++; p.paused == 1 {
+		p.held = p.innermost()
+	}
+}
+
+// Resume ends a pause; without one it does nothing.
+func (p *Phases) Resume() {
+	if p.paused == 0 {
+		return
+	}
+	if p.paused--; p.paused == 0 {
+		p.count(p.held)
+	}
+}
+
+// innermost is the phase that time counts for now, "" outside of all.
+func (p *Phases) innermost() string {
+	if n := len(p.stack); n > 0 {
+		return p.stack[n-1]
+	}
+	return ""
+}
+
 // turn counts what has passed for the innermost phase.
 func (p *Phases) turn() {
+	if p.paused == 0 {
+		p.count(p.innermost())
+	}
+}
+
+// count gives a phase, or nobody if it is "", what has passed since the last call.
+func (p *Phases) count(phase string) {
+	if p.marks.clock != nil {
+		p.marks.add(phase, &p.spent)
+		return
+	}
 	now := time.Now
 	if p.now != nil {
 		now = p.now
 	}
 	t := now()
-	if n := len(p.stack); n > 0 {
-		add(&p.spent, p.stack[n-1], t.Sub(p.since))
+	if phase != "" {
+		add(&p.spent, phase, t.Sub(p.since))
 	}
 	p.since = t
 }
@@ -96,8 +142,10 @@ func add(l *[]Spent, name string, d time.Duration) {
 	*l = append(*l, Spent{name, d})
 }
 
-// Take returns what the phases took since the last call.
+// Take returns what the phases took since the last call. With a clock other than the host's it waits for the last moment that was
+// noted, except in a pause: then what is not known yet comes with a later call.
 func (p *Phases) Take() []Spent {
+	p.settle()
 	l := p.spent
 	p.spent = nil
 	for _, s := range l {
@@ -106,8 +154,9 @@ func (p *Phases) Take() []Spent {
 	return l
 }
 
-// Total returns what the phases took in all.
+// Total returns what the phases took in all. It waits as [Phases.Take] does.
 func (p *Phases) Total() []Spent {
+	p.settle()
 	l := slices.Clone(p.total)
 	for _, s := range p.spent {
 		add(&l, s.Name, s.Time)

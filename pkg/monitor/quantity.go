@@ -19,12 +19,13 @@ const (
 	PanelRate     Panel = "Learning rate"
 	PanelSpeed    Panel = "Speed"
 	PanelTime     Panel = "Time of a step"
+	PanelMemory   Panel = "Memory of the GPU"
 	PanelOther    Panel = "Other"
 )
 
 // Panels are all of them in their order.
 func Panels() []Panel {
-	return []Panel{PanelScore, PanelSamples, PanelLoss, PanelCritic, PanelTerm, PanelGradient, PanelRate, PanelSpeed, PanelTime, PanelOther}
+	return []Panel{PanelScore, PanelSamples, PanelLoss, PanelCritic, PanelTerm, PanelGradient, PanelRate, PanelSpeed, PanelTime, PanelMemory, PanelOther}
 }
 
 // Quantity is what a value of the log is.
@@ -75,6 +76,9 @@ var quantities = []Quantity{
 	{"tigas_dropped", "TIGAS/dropped", "share of the steps in which the term was left out since it was not finite", PanelTerm},
 
 	{"img_per_sec", "Throughput/img_per_sec", "real images a second", PanelSpeed},
+	{GPUAllocated, "Resources/gpu_allocated_mib", "memory of the GPU in tensors at the end of the tick, MiB", PanelMemory},
+	{GPUPeak, "Resources/gpu_peak_mib", "memory of the GPU in tensors, the most in the tick, MiB", PanelMemory},
+	{GPUReserved, "Resources/gpu_reserved_mib", "memory of the GPU that libtorch keeps for tensors, MiB", PanelMemory},
 	{"path_length", "Loss/path_length", "mean path length", PanelOther},
 	{"active_units", "VAE/active_units", "latent dimensions in use", PanelOther},
 	{"x0_clipped", "Loss/x0_clipped", "share of the predicted pixels outside of the range", PanelOther},

@@ -77,7 +77,11 @@ func NewGroupNorm(b Builder, groups, c int64) *GroupNorm {
 	return l
 }
 
-// Forward returns x normalised, [N, C, ...]. It panics on another number of channels.
+// Forward returns x normalised, [N, C, ...], in the type of the weights, which is what autocast makes of it on a GPU; on a CPU it
+// does not know the operator. It panics on another number of channels.
 func (l *GroupNorm) Forward(x *torch.Tensor) *torch.Tensor {
+	if t := l.Weight.DType(); x.DType() != t {
+		x = x.To(t)
+	}
 	return x.GroupNorm(l.groups, l.Weight, l.Bias, l.Eps)
 }

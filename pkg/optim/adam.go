@@ -15,6 +15,10 @@ type AdamOptions struct {
 	Eps         float64 // added to the root of the mean of squares, 1e-8
 	WeightDecay float64 // 0; torch.optim.AdamW has 0.01
 	AMSGrad     bool    // divide by the largest mean of squares so far (Reddi et al. 2018, arXiv 1904.09237)
+
+	// Capturable keeps step counts and learning rate on the device, all parameters being on one, so that a step needs
+	// nothing of the host: see [Adam.StepUnless]. It is PyTorch's capturable=True, fused=True.
+	Capturable bool
 }
 
 // DefaultAdamOptions are those of torch.optim.Adam.
@@ -32,16 +36,17 @@ type Adam struct {
 	base
 	o         AdamOptions
 	decoupled bool
+	resident  *resident // nil without Capturable
 }
 
 // NewAdam returns torch.optim.Adam with its state inside s: weight decay is added to the gradient. It panics with
-// *torch.Error on a setting out of range.
+// *torch.Error on a setting out of range, and with Capturable on parameters of several devices.
 func NewAdam(s *torch.Scope, params []*torch.Tensor, o AdamOptions) *Adam {
 	return newAdam("Adam", s, params, o, false)
 }
 
 // NewAdamW returns torch.optim.AdamW with its state inside s: weights decay by lr * WeightDecay, apart from the gradient.
-// It panics with *torch.Error on a setting out of range.
+// It panics as [NewAdam] does.
 func NewAdamW(s *torch.Scope, params []*torch.Tensor, o AdamOptions) *Adam {
 	return newAdam("AdamW", s, params, o, true)
 }
@@ -59,21 +64,35 @@ func newAdam(name string, s *torch.Scope, params list, o AdamOptions, decoupled 
 	if o.AMSGrad {
 		slots = append(slots, "max_exp_avg_sq")
 	}
-	return &Adam{base: newBase(name, s, params, o.LR, slots...), o: o, decoupled: decoupled}
+	a := &Adam{base: newBase(name, s, params, o.LR, slots...), o: o, decoupled: decoupled}
+	if o.Capturable {
+		a.resident = newResident(a)
+	}
+	return a
 }
 
 // Step implements [Optimizer].
-func (a *Adam) Step(grads []*torch.Tensor) { a.step(grads, a.update) }
+func (a *Adam) Step(grads []*torch.Tensor) { a.StepUnless(grads, nil) }
 
 func (a *Adam) update(s *torch.Scope, g *group) {
-	avg, sq := g.slots[0], g.slots[1]
+	if a.o.WeightDecay != 0 && a.decoupled {
+		mulAll(g.p, 1-a.lr*a.o.WeightDecay)
+	}
+	avg, sq := a.moments(s, g)
+	t := float64(g.step)
+	correction1, correction2 := 1-math.Pow(a.o.Beta1, t), 1-math.Pow(a.o.Beta2, t)
+	denom := roots(s, sq)
+	divAll(denom, math.Sqrt(correction2))
+	addAll(denom, a.o.Eps)
+	addQuotient(g.p, avg, denom, -a.lr/correction1)
+}
+
+// moments brings the means up to date and returns those to use: the second may be the largest of squares so far.
+func (a *Adam) moments(s *torch.Scope, g *group) (avg, sq list) {
+	avg, sq = g.slots[0], g.slots[1]
 	grads := g.g
-	if a.o.WeightDecay != 0 {
-		if a.decoupled {
-			mulAll(g.p, 1-a.lr*a.o.WeightDecay)
-		} else {
-			grads = sum(s, grads, g.p, a.o.WeightDecay)
-		}
+	if a.o.WeightDecay != 0 && !a.decoupled {
+		grads = sum(s, grads, g.p, a.o.WeightDecay)
 	}
 	mulAll(avg, a.o.Beta1)
 	addScaled(avg, grads, 1-a.o.Beta1)
@@ -86,10 +105,5 @@ func (a *Adam) update(s *torch.Scope, g *group) {
 		}
 		sq = largest
 	}
-	t := float64(g.step)
-	correction1, correction2 := 1-math.Pow(a.o.Beta1, t), 1-math.Pow(a.o.Beta2, t)
-	denom := roots(s, sq)
-	divAll(denom, math.Sqrt(correction2))
-	addAll(denom, a.o.Eps)
-	addQuotient(g.p, avg, denom, -a.lr/correction1)
+	return avg, sq
 }

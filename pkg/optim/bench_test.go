@@ -25,10 +25,14 @@ func BenchmarkSteps(b *testing.B) {
 	p, g := generator(s)
 	ema := optim.CloneEMA(s, p, nil)
 	adam := optim.NewAdam(s, p, optim.DefaultAdamOptions())
+	o := optim.DefaultAdamOptions()
+	o.Capturable = true
+	capturable, skip := optim.NewAdam(s, p, o), s.Scalar(0)
 	rms := optim.NewRMSprop(s, p, optim.RMSpropOptions{})
 	sgd := optim.NewSGD(s, p, optim.SGDOptions{Momentum: 0.9})
 	for name, step := range map[string]func(){
-		"adam": func() { adam.Step(g) }, "rmsprop": func() { rms.Step(g) }, "sgd": func() { sgd.Step(g) },
+		"adam": func() { adam.Step(g) }, "capturable": func() { capturable.Step(g) },
+		"masked": func() { capturable.StepUnless(g, skip) }, "rmsprop": func() { rms.Step(g) }, "sgd": func() { sgd.Step(g) },
 		"ema": func() { ema.Update(0.999) }, "clip": func() { _, _ = optim.ClipGradNorm(g, 1) },
 	} {
 		b.Run(name, func(b *testing.B) {

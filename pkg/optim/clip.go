@@ -42,8 +42,8 @@ func ClipGradNorm(grads []*torch.Tensor, max float64) (norm float64, err error) 
 }
 
 // ClipGradNormTensor is [ClipGradNorm] without waiting for the device: it returns the norm as a scalar of s. When that is
-// not finite the gradients are left as they are, so the caller must look at it sooner or later. It panics when there are
-// no gradients.
+// not finite the gradients are left as they are, so the caller must look at it sooner or later, or hand it to a [Masked]
+// optimiser by way of [NonFinite]. It panics when there are no gradients.
 func ClipGradNormTensor(s *torch.Scope, grads []*torch.Tensor, max float64) *torch.Tensor {
 	l := present(grads)
 	if len(l) == 0 {
@@ -58,13 +58,18 @@ func ClipGradNormTensor(s *torch.Scope, grads []*torch.Tensor, max float64) *tor
 			return
 		}
 		c := norm.AddScalar(clipEps).Pow(-1).MulScalar(max).Clamp(0, 1)
-		c = torch.Where(norm.IsFinite(), c, c.OnesLike())
-		for _, g := range l {
-			// 1.13 has no product of a list and a tensor. To: gradients may have several types.
-			g.Mul_(c.To(g.DType()))
-		}
+		scaleAll(l, torch.Where(norm.IsFinite(), c, c.OnesLike()))
 	})
 	return norm.MoveTo(s)
+}
+
+// NonFinite returns 1 for a norm that is NaN or infinite and 0 for any other, a float32 scalar in norm's scope and on its
+// device, which is not waited for: what a [Masked] optimiser takes as skip. norm is a scalar, as that of
+// [ClipGradNormTensor]. It panics when the scope of norm is closed.
+func NonFinite(norm *torch.Tensor) *torch.Tensor {
+	tmp := norm.Scope().Child()
+	defer tmp.Close()
+	return tmp.Use(norm).Detach().IsFinite().LogicalNot().To(torch.Float32).MoveTo(norm.Scope())
 }
 
 func present(grads list) list {

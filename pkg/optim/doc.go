@@ -15,6 +15,9 @@
 // lives in a sealed scope of the optimiser's own inside the scope given to the constructor, temporaries in one that every
 // step closes: the number of live tensors is the same after a step as before it.
 //
+// A [Masked] optimiser leaves out a step whose gradients are not finite without the host's waiting to learn that; with
+// Capturable, [Adam] keeps all that a step depends on with the parameters, so that a CUDA graph can replay it.
+//
 // Constructors panic with [*torch.Error] on settings that cannot be, such as a negative learning rate, and Step on another
 // number of gradients. [ClipGradNorm] returns an error for a gradient that is not finite, LoadState for a state that does not
 // fit: those are known at run time only.

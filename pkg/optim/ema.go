@@ -39,7 +39,7 @@ func CloneEMA(s *torch.Scope, params, buffers []*torch.Tensor) *EMA {
 	clone := func(l list) list {
 		c := make(list, len(l))
 		for i, t := range l {
-			c[i] = own.Empty(t.Shape(), torch.Options{DType: t.DType(), Device: t.Device()})
+			c[i] = own.Call("aten::empty_like", t)
 		}
 		return c
 	}

@@ -17,6 +17,9 @@ func addAll(x list, v float64) { torch.CallMulti("aten::_foreach_add_.Scalar", x
 // x += v*y
 func addScaled(x, y list, v float64) { torch.CallMulti("aten::_foreach_add_.List", x, y, v) }
 
+// x += y
+func addLists(x, y list) { torch.CallMulti("aten::_foreach_add_.List", x, y) }
+
 // x += v*a*b
 func addProduct(x, a, b list, v float64) {
 	torch.CallMulti("aten::_foreach_addcmul_.Scalar", x, a, b, v)
@@ -55,9 +58,56 @@ func lerpAll(x, y list, w float64) {
 	}
 }
 
-// copyAll copies y to x.
+// copyAll copies y to x, one call for each type where libtorch has it (2.1).
 func copyAll(x, y list) {
+	if torch.Has("aten::_foreach_copy_") {
+		for _, index := range byType(x) {
+			torch.CallMulti("aten::_foreach_copy_", pick(x, index), pick(y, index))
+		}
+		return
+	}
 	for i := range x {
 		x[i].Copy_(y[i])
 	}
+}
+
+// scaleAll multiplies x by the scalar c, one call for each type where libtorch has it (2.1).
+func scaleAll(x list, c *torch.Tensor) {
+	for _, index := range byType(x) {
+		l := pick(x, index)
+		c := c.To(l[0].DType())
+		if torch.Has("aten::_foreach_mul_.Tensor") {
+			torch.CallMulti("aten::_foreach_mul_.Tensor", l, c)
+			continue
+		}
+		for _, t := range l {
+			t.Mul_(c)
+		}
+	}
+}
+
+// byType returns the numbers of the tensors of each element type: calls over lists are one kernel on a GPU only for
+// tensors of one type.
+func byType(l list) [][]int {
+	var out [][]int
+	at := map[torch.DType]int{}
+	for i, t := range l {
+		d := t.DType()
+		k, ok := at[d]
+		if !ok {
+			k = len(out)
+			at[d] = k
+			out = append(out, nil)
+		}
+		out[k] = append(out[k], i)
+	}
+	return out
+}
+
+func pick(l list, index []int) list {
+	out := make(list, len(index))
+	for k, i := range index {
+		out[k] = l[i]
+	}
+	return out
 }

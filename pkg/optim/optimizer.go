@@ -24,6 +24,17 @@ type Optimizer interface {
 	LoadState(saved map[string]*torch.Tensor) error
 }
 
+// Masked is an optimiser that can leave out a step without waiting for the device to learn whether it must.
+type Masked interface {
+	Optimizer
+	// StepUnless is Step where skip, a scalar on the parameters' device, is 0. Otherwise, for NaN too, parameters, moments
+	// and step counts stay as they are, bit for bit, whatever the gradients hold. A nil skip means 0: that is Step. It
+	// panics with *torch.Error where Step does, and on another shape or device of skip.
+	StepUnless(grads []*torch.Tensor, skip *torch.Tensor)
+}
+
+var _ Masked = (*Adam)(nil)
+
 // Grads returns the gradients that [torch.Backward] accumulated in params as tensors of s, nil where there is none.
 func Grads(s *torch.Scope, params []*torch.Tensor) []*torch.Tensor {
 	g := make([]*torch.Tensor, len(params))
@@ -59,7 +70,7 @@ func newBase(name string, s *torch.Scope, params list, lr float64, slots ...stri
 	for _, slotName := range slots {
 		l := make(list, len(params))
 		for i, p := range params {
-			l[i] = b.scope.Zeros(p.Shape(), torch.Options{DType: p.DType(), Device: p.Device()})
+			l[i] = b.scope.Call("aten::zeros_like", p) // with its strides, for channels-last weights
 		}
 		b.slots = append(b.slots, slot{slotName, l})
 	}

@@ -23,6 +23,10 @@ type Detector struct {
 	ImageSize int           // pixels that files are scaled to before they are scored; 256, upstream's, if the file says nothing
 	Card      *network.Card // what the file says of itself; nil if nothing
 	Converted string        // the file that a checkpoint's TorchScript was kept in, or read from; "" if none
+	DType     torch.DType   // what its convolutions compute in: [OpenOptions.DType], or Float32 for a network of another kind
+	// ScoreError is the largest difference between its scores and those in float32 on the probe images of the self-test; 0 if it
+	// computes in float32.
+	ScoreError float64
 
 	score  *jit.Module // image -> scores, nothing else
 	logit  *jit.Module // image -> values before the sigmoid; nil if the network does not show them
@@ -52,15 +56,26 @@ func (d *Detector) load(s *torch.Scope, m *jit.Module, o OpenOptions) error {
 	if err != nil {
 		return err
 	}
-	if d.score, err = reduce(s, m, "self.net.forward(x)"+pick, o); err != nil {
+	half, err := halved(work, m, o)
+	if err != nil {
 		return err
 	}
-	if expr := logitOf(m, d.Output); o.Logit && expr != "" {
-		if d.logit, err = reduce(s, m, expr, o); err != nil {
+	net := m
+	if d.DType, d.ScoreError = torch.Float32, 0; half != nil {
+		net, pick, d.DType = half, "", o.DType // it returns the score alone
+	}
+	if d.score, err = reduce(s, net, "self.net.forward(x)"+pick, o); err != nil {
+		return err
+	}
+	if expr := logitOf(net, d.Output); o.Logit && expr != "" {
+		if d.logit, err = reduce(s, net, expr, o); err != nil {
 			return err
 		}
 	}
-	return d.selfTest(o)
+	if err = d.selfTest(o); err == nil && half != nil {
+		d.ScoreError, err = d.scoreError(m, o)
+	}
+	return err
 }
 
 // freeze puts every parameter out of reach of gradients. Evaluation mode alone does not: backward would fill 160
@@ -100,11 +115,11 @@ func reduce(s *torch.Scope, m *jit.Module, expr string, o OpenOptions) (*jit.Mod
 	same := false
 	err = torch.Scoped(func(w *torch.Scope) error {
 		x := probes(w, o)[1].image.Detach().Clone().RequiresGrad(true)
-		a, err := gradient(written, x)
+		a, err := gradient(written.ForwardTensor, x)
 		if err != nil {
 			return err
 		}
-		b, err := gradient(frozen, x)
+		b, err := gradient(frozen.ForwardTensor, x)
 		if err != nil {
 			return err
 		}
@@ -129,8 +144,8 @@ func cuts(op string) bool {
 }
 
 // gradient is that of the sum of the scores with respect to x, or an error that says why there is none.
-func gradient(m *jit.Module, x *torch.Tensor) (*torch.Tensor, error) {
-	score, err := torch.Try1(func() *torch.Tensor { return m.ForwardTensor(x).Sum() })
+func gradient(scores func(*torch.Tensor) *torch.Tensor, x *torch.Tensor) (*torch.Tensor, error) {
+	score, err := torch.Try1(func() *torch.Tensor { return scores(x).Sum() })
 	if err != nil {
 		return nil, err
 	}
@@ -204,15 +219,21 @@ func (d *Detector) Calls() int64 { return d.calls.Load() }
 func (d *Detector) HasLogit() bool { return d.logit != nil }
 
 // Score returns the scores [N] of images [N, 3, H, W] in [0, 1], each from 0 (generated) to 1 (real). Gradients flow to
-// the images where they lie in [0, 1]; outside, the network clamps and they are zero. It computes in float32 whatever
-// autocast says. It panics on another shape, and on a size that the network cannot take.
+// the images where they lie in [0, 1]; outside, the network clamps and they are zero. It computes in d.DType whatever
+// autocast says, and the scores are float32. It panics on another shape, and on a size that the network cannot take.
 func (d *Detector) Score(images *torch.Tensor) *torch.Tensor { return d.run(d.score, images) }
 
 func (d *Detector) run(m *jit.Module, images *torch.Tensor) (out *torch.Tensor) {
 	checkImages("tigas.Score", images)
 	d.calls.Add(1)
 	torch.Autocast(d.device, torch.DefaultDType, func() {
-		out = m.ForwardTensor(images.To(torch.Float32)).Reshape(-1)
+		images = images.To(torch.Float32)
+		if d.DType == torch.Float16 {
+			out = scaled(m.ForwardTensor, images)
+		} else {
+			out = m.ForwardTensor(images)
+		}
+		out = out.Reshape(-1)
 	})
 	return out
 }

@@ -48,6 +48,7 @@
 // # Goroutines
 //
 // A Detector is safe for concurrent use, each goroutine with tensors of its own. A [Term] and an [Augment] are used by one
-// goroutine at a time: the latter draws random numbers. Scores are computed in float32, whatever autocast says, and the
-// random numbers of a run do not depend on whether there is a detector.
+// goroutine at a time: the latter draws random numbers. Scores are computed in float32, or in the type that
+// [OpenOptions.DType] asks for, whatever autocast says, and the random numbers of a run do not depend on whether there is a
+// detector.
 package tigas

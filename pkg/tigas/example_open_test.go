@@ -106,6 +106,24 @@ func ExampleEmbedded() {
 	// <nil>
 }
 
+// The detector in bfloat16, for GPUs: images and scores stay float32. A network of somebody else's would stay in float32, which
+// DType says.
+func ExampleOpenOptions() {
+	err := torch.Scoped(func(s *torch.Scope) error {
+		det, err := tigas.Embedded(s, tigas.OpenOptions{DType: torch.BFloat16})
+		if err != nil {
+			return err
+		}
+		images := s.Rand(nil, []int64{2, 3, 32, 32})
+		fmt.Println(det.DType, det.Score(images).DType(), det.ScoreError < 0.01)
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// bfloat16 float32 true
+	// <nil>
+}
+
 // A detector is frozen: whatever is trained through it, its parameters stay as they are, and it says how often it ran.
 func ExampleDetector() {
 	s := torch.NewScope()

@@ -24,6 +24,19 @@ import (
 // OpenOptions say how a detector is loaded. The zero value is the CPU and a self-test at 64 x 64.
 type OpenOptions struct {
 	Device torch.Device // where it computes; the zero value is the CPU
+	// DType is the type that convolutions and attentions compute in: Float32, which is the zero value too, BFloat16 or Float16.
+	// It is for GPUs. Images and scores stay float32, and so does all that follows the means over a whole stage.
+	//
+	// It applies to the networks of package network: the embedded detector, those trained here, and upstream's checkpoints.
+	// Another network, TorchScript of somebody else's, stays in float32 without an error: [Detector.DType] says what became of it.
+	// Float16 is an error where libtorch has no convolutions for it, as on the CPU of older ones; its gradients are scaled on
+	// their way through the network, which does not show.
+	//
+	// BFloat16 has 8 bits of fraction. The embedded detector's scores then differ from those in float32 by 0.0001 on average and
+	// 0.0025 at most for 64 demo pictures, 0.0001 and 0.0007 for noise, 0.0002 and 0.0010 for the pictures with noise on them
+	// (measured on a CPU); [Detector.ScoreError] has it for the detector at hand. Gradients are less exact, for maxima and ReLUs
+	// fall to the other side: their cosine with those in float32 is 0.98, 0.91 and 0.96 on average over the images.
+	DType torch.DType
 	// Height and Width of the self-test, 64 if 0. Trainers give the size of their images, so that a detector that cannot
 	// take them is refused before training and not after the first epoch.
 	Height, Width int
@@ -40,6 +53,9 @@ func (o OpenOptions) resolve() OpenOptions {
 	}
 	if o.Width == 0 {
 		o.Width = o.Height
+	}
+	if o.DType == torch.DefaultDType {
+		o.DType = torch.Float32
 	}
 	return o
 }
@@ -76,6 +92,11 @@ func openReader(s *torch.Scope, r io.ReaderAt, size int64, name string, o OpenOp
 	o = o.resolve()
 	if err := o.Device.Check(); err != nil { // in a line; libtorch takes some hundred
 		return nil, fmt.Errorf("tigas: detector %s: %w", name, err)
+	}
+	switch o.DType {
+	case torch.Float32, torch.BFloat16, torch.Float16:
+	default:
+		return nil, fmt.Errorf("tigas: detector %s: got the type %s vs float32, bfloat16 or float16", name, o.DType)
 	}
 	d := &Detector{Name: name, device: o.Device, ImageSize: convert.DefaultImageSize}
 	c, err := convert.NewReader(r, size, name)

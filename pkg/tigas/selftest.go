@@ -38,17 +38,22 @@ func probes(s *torch.Scope, o OpenOptions) []probe {
 	}
 }
 
+// oneOfEach is a batch of the first image of each probe.
+func oneOfEach(ps []probe) *torch.Tensor {
+	var one []*torch.Tensor
+	for _, p := range ps {
+		one = append(one, p.image.Narrow(0, 0, 1))
+	}
+	return torch.Cat(one, 0)
+}
+
 // selfTest proves that the detector can be a loss, or says why not.
 func (d *Detector) selfTest(o OpenOptions) error {
 	defer d.calls.Store(0)
 	return torch.Scoped(func(s *torch.Scope) error {
 		ps := probes(s, o)
-		var one []*torch.Tensor
-		for _, p := range ps {
-			one = append(one, p.image.Narrow(0, 0, 1))
-		}
 		var values []float32
-		torch.NoGrad(func() { values = d.Score(torch.Cat(one, 0)).Float32s() })
+		torch.NoGrad(func() { values = d.Score(oneOfEach(ps)).Float32s() })
 		for i, v := range values {
 			switch {
 			case math.IsNaN(float64(v)) || math.IsInf(float64(v), 0):
@@ -59,7 +64,7 @@ func (d *Detector) selfTest(o OpenOptions) error {
 			}
 		}
 		for _, p := range ps {
-			g, err := gradient(d.score, p.image.Detach().Clone().RequiresGrad(true))
+			g, err := gradient(d.Score, p.image.Detach().Clone().RequiresGrad(true))
 			if err != nil {
 				return err
 			}

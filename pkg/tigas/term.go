@@ -52,6 +52,21 @@ func (t *Term) ApplyWeighted(p sched.Progress, images, weights *torch.Tensor) Ap
 	if w == 0 {
 		return Applied{}
 	}
+	a := t.apply(images, weights, func(raw *torch.Tensor) *torch.Tensor { return raw.MulScalar(w) })
+	a.Weight = w
+	return a
+}
+
+// ApplyScaled is ApplyWeighted with a factor of the term that is on the device, a float32 scalar, whatever the schedule says:
+// for a step that is recorded as a CUDA graph, in which numbers of the host stay what they were. The factor must be finite and
+// not 0; Weight of the result is NaN.
+func (t *Term) ApplyScaled(images, weights, factor *torch.Tensor) Applied {
+	a := t.apply(images, weights, func(raw *torch.Tensor) *torch.Tensor { return raw.Mul(factor) })
+	a.Weight = math.NaN()
+	return a
+}
+
+func (t *Term) apply(images, weights *torch.Tensor, scaled func(raw *torch.Tensor) *torch.Tensor) Applied {
 	if weights != nil && weights.IsGradRequired() {
 		panic(&torch.Error{Op: "tigas.Term", Msg: "got weights that require a gradient vs constants"})
 	}
@@ -64,7 +79,7 @@ func (t *Term) ApplyWeighted(p sched.Progress, images, weights *torch.Tensor) Ap
 		leaf.RequiresGrad(true)
 	}
 	raw, score := t.Detector.WeightedLoss(leaf, weights, t.Options)
-	loss := raw.MulScalar(w)
+	loss := scaled(raw)
 	ok := loss.IsFinite().Mul(score.IsFinite())
 	var g *torch.Tensor
 	if loss.IsGradRequired() { // not while nothing is recorded
@@ -72,7 +87,7 @@ func (t *Term) ApplyWeighted(p sched.Progress, images, weights *torch.Tensor) Ap
 		ok = ok.Mul(g.IsFinite().All())
 	}
 	a := Applied{Loss: orZero(ok, loss.Detach()), Raw: orZero(ok, raw.Detach()), Score: orZero(ok, score),
-		Dropped: ok.LogicalNot().To(torch.Float32), Weight: w}
+		Dropped: ok.LogicalNot().To(torch.Float32)}
 	if g != nil {
 		a.Loss = linear(images, orZero(ok, g), a.Loss)
 	}

@@ -10,8 +10,7 @@ import (
 // a set that is smaller than the other is gone through more often.
 type labelledStream struct {
 	loaders [2]*data.Loader // real, generated
-	pulls   [2]func() (*data.Batch, error, bool)
-	stops   [2]func()
+	pulls   [2]*puller
 	pix     []byte
 }
 
@@ -31,7 +30,7 @@ func newLabelledStream(ctx context.Context, l data.Labelled, o DetectorRunOption
 		}
 	}
 	for k, loader := range st.loaders {
-		st.pulls[k], st.stops[k] = feed(ctx, loader)
+		st.pulls[k] = pull(ctx, loader)
 	}
 	return st, nil
 }
@@ -39,8 +38,8 @@ func newLabelledStream(ctx context.Context, l data.Labelled, o DetectorRunOption
 // next returns the pixels of a batch, valid until the next call.
 func (st *labelledStream) next() ([]byte, error) {
 	st.pix = st.pix[:0]
-	for _, pull := range st.pulls {
-		b, err, ok := pull()
+	for _, p := range st.pulls {
+		b, err, ok := p.next()
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +52,7 @@ func (st *labelledStream) next() ([]byte, error) {
 }
 
 func (st *labelledStream) stop() {
-	for _, stop := range st.stops {
-		stop()
+	for _, p := range st.pulls {
+		p.stop()
 	}
 }

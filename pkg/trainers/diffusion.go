@@ -60,10 +60,13 @@ func NewDiffusion(root *torch.Scope, init *torch.Generator, o DiffusionOptions, 
 			return nil, err
 		}
 	}
+	if o.ChannelsLast {
+		nn.ChannelsLast(d.net, d.average)
+	}
 	b.Scope.Seal()
 	d.l = learner{name: "net", params: nn.ParamList(net), rate: o.LR, limit: o.ClipGrad, partly: o.Network != nil}
 	d.l.opt = optim.NewAdamW(root, d.l.params, optim.AdamOptions{
-		LR: o.LR.At(sched.Progress{}), Beta1: o.Beta1, Beta2: o.Beta2, WeightDecay: o.WeightDecay})
+		LR: o.LR.At(sched.Progress{}), Beta1: o.Beta1, Beta2: o.Beta2, WeightDecay: o.WeightDecay, Capturable: resident(device)})
 	return d, nil
 }
 
@@ -95,7 +98,7 @@ func (d *Diffusion) Step(st *Step) error {
 	plan := d.plan(st, d.draw(st, x.Size(0)))
 	noise := st.Scope.Randn(st.Noise, x.Shape(), torch.Options{Device: d.device})
 	noisy := plan.levels.AddNoise(x, noise)
-	out := d.net.Forward(noisy, plan.timesteps)
+	out := st.Autocast(func() *torch.Tensor { return d.net.Forward(noisy, plan.timesteps) })
 	target := d.o.Predict.Target(x, noise, plan.levels)
 	loss := st.Term("mse", DiffusionLoss(out, target, plan.weights))
 	plan.reportQuarters(st, out.Detach(), target)
@@ -105,8 +108,8 @@ func (d *Diffusion) Step(st *Step) error {
 		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
-	made, err := d.l.stepWith(st, loss, out, a)
-	if made && d.ema != nil {
+	m, err := d.l.stepWith(st, loss, out, a)
+	if m.yes && d.ema != nil {
 		defer st.Phase("optimizer")()
 		d.ema.Update(optim.WarmUp{Max: d.o.EMA}.Decay(st.Progress.Step + 1))
 	}

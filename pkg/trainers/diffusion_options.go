@@ -41,6 +41,9 @@ type DiffusionOptions struct {
 	EMA         float64   `json:"ema"`       // decay of the averaged network for one step, after its warm-up; 0: no average
 	Batch       int       `json:"batch"`
 
+	// ChannelsLast keeps images in memory pixel by pixel, as the matrix units of GPUs want them, and not channel by channel.
+	ChannelsLast bool `json:"channels_last"`
+
 	Sampling Sampling `json:"sampling"` // how sample pictures are drawn while it trains
 
 	// MaxTimestep limits the TIGAS term to images whose own timestep is below it. 0: as far as images can be judged, see

@@ -44,7 +44,8 @@ type Step struct {
 	Noise    *torch.Generator // the run's random numbers, on its device
 	Choice   *torch.Generator // those that decide what is computed, on the CPU: the host reads them
 
-	loop *loop
+	loop     *loop
+	recorder *recorder // while the step is recorded, see Captured; else nil
 }
 
 // Sub runs a part of the step with a scope of its own, which is closed when the part is done.
@@ -68,10 +69,22 @@ func (st *Step) Count(n int) {
 }
 
 // Report adds a scalar tensor to the log under a name; the log has its mean over a tick. The device is not waited for.
-func (st *Step) Report(name string, value *torch.Tensor) { st.loop.stats.add(name, value) }
+func (st *Step) Report(name string, value *torch.Tensor) {
+	if st.recorder != nil {
+		st.recorder.add(name, value)
+		return
+	}
+	st.loop.stats.add(name, value)
+}
 
 // ReportNumber is Report for a number that is there already.
-func (st *Step) ReportNumber(name string, value float64) { st.loop.stats.addNumber(name, value) }
+func (st *Step) ReportNumber(name string, value float64) {
+	if st.recorder != nil {
+		st.recorder.numbers = append(st.recorder.numbers, namedValue{name, value})
+		return
+	}
+	st.loop.stats.addNumber(name, value)
+}
 
 // Term is Report for a part of a loss, which it returns. When a gradient is not finite, the parts that are not are named.
 func (st *Step) Term(name string, value *torch.Tensor) *torch.Tensor {
@@ -97,8 +110,17 @@ func (st *Step) reportCritic(real, fake *torch.Tensor) {
 // it was dropped because it was not finite; then it has added 0, and there is no score, which the means leave out. weights may
 // be nil. Where the term is absent, Loss of what it returns is nil.
 func (st *Step) Apply(t *tigas.Term, images, weights *torch.Tensor) tigas.Applied {
+	return st.applyScaled(t, images, weights, nil)
+}
+
+// applyScaled is Apply with a factor that is on the device, if it is given one.
+func (st *Step) applyScaled(t *tigas.Term, images, weights, factor *torch.Tensor) (a tigas.Applied) {
 	defer st.Phase("tigas")()
-	a := t.ApplyWeighted(st.Progress, images, weights)
+	if factor == nil {
+		a = t.ApplyWeighted(st.Progress, images, weights)
+	} else {
+		a = t.ApplyScaled(images, weights, factor)
+	}
 	if a.Loss == nil {
 		return a
 	}

@@ -2,18 +2,27 @@ package trainers
 
 import (
 	"context"
-	"sync"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/data"
 )
 
 // startFeed reads ahead from where the stream is. The context is not that of the run: a step that has begun gets its data.
-func (l *loop) startFeed() { l.next, l.stopFeed = feed(context.Background(), l.o.Loader) }
+func (l *loop) startFeed() {
+	p := pull(context.Background(), l.o.Loader)
+	l.next, l.gpu.from = p.next, p
+	l.stopFeed = func() {
+		p.stop()
+		l.stopAhead()
+	}
+}
 
 // nextBatch copies the next batch to the device and maps its bytes to [-1, 1].
 func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
 	defer l.phases.Begin("data")()
+	if l.gpu.reads {
+		return l.nextAhead(s)
+	}
 	b, err, ok := l.next()
 	if err != nil {
 		return nil, err
@@ -21,51 +30,56 @@ func (l *loop) nextBatch(s *torch.Scope) (*torch.Tensor, error) {
 	if !ok {
 		return nil, context.Canceled
 	}
-	for _, x := range l.o.Loader.Broken() {
-		l.o.Console.Warn("skipping picture %d: %v", x.Index, x.Err)
-	}
-	l.s.Images += int64(b.N)
-	l.s.Epoch = b.Epoch
-	l.stats.epoch = epochAt(b.Epoch)
+	l.taken(b, l.o.Loader.Broken())
 	return Normalize(torch.FromSlice(s, b.Pixels, int64(b.N), 3, int64(b.R), int64(b.R)).ToDevice(l.o.Device)), nil
 }
 
-// feed turns the loader's pushes into pulls with a goroutine. The batch stays valid until the next call.
-func feed(ctx context.Context, loader *data.Loader) (next func() (*data.Batch, error, bool), stop func()) {
-	type item struct {
-		b   *data.Batch
-		err error
+// nextAhead is nextBatch where batches are read ahead. Where there is no pinned memory for that, they are copied as they come.
+func (l *loop) nextAhead(s *torch.Scope) (*torch.Tensor, error) {
+	if l.gpu.ahead == nil {
+		var err error
+		if l.gpu.ahead, err = newAhead(l.scope, l.gpu.from, l.o.Device, l.o.Loader); err != nil {
+			l.o.Console.Warn("training waits while batches are copied to the device: %s", err)
+			l.gpu.reads = false
+			return l.nextBatch(s)
+		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	want, have := make(chan struct{}), make(chan item)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer close(have)
-		// One request, one batch: the loader may reuse a batch's memory as soon as it is asked for the next one.
-		if _, ok := <-want; !ok {
-			return
-		}
-		for b, err := range loader.Batches(ctx) {
-			have <- item{b, err}
-			if _, ok := <-want; !ok || err != nil {
-				return
-			}
-		}
-	}()
-	next = func() (*data.Batch, error, bool) {
-		select {
-		case want <- struct{}{}:
-		case <-done:
-			return nil, nil, false
-		}
-		i, ok := <-have
-		return i.b, i.err, ok
+	x, b, broken, err := l.gpu.ahead.take(s)
+	if err != nil {
+		return nil, err
 	}
-	stop = sync.OnceFunc(func() {
-		cancel()
-		close(want)
-		<-done
-	})
-	return next, stop
+	l.taken(&b.Batch, broken)
+	return Normalize(x), nil
+}
+
+// taken counts a batch that is trained on, and tells of the pictures that were broken up to it.
+func (l *loop) taken(b *data.Batch, broken []data.Broken) {
+	l.warnBroken(broken)
+	l.s.Images += int64(b.N)
+	l.s.Epoch = b.Epoch
+	l.stats.epoch = epochAt(b.Epoch)
+}
+
+func (l *loop) warnBroken(broken []data.Broken) {
+	for _, x := range broken {
+		l.o.Console.Warn("skipping picture %d: %v", x.Index, x.Err)
+	}
+}
+
+// position is where the loader is for a snapshot: what was taken, not what was read ahead.
+func (l *loop) position() data.State {
+	if a := l.gpu.ahead; a != nil {
+		return a.before
+	}
+	return l.o.Loader.State()
+}
+
+// stopAhead drops what was read ahead, and puts the loader back to what was taken.
+func (l *loop) stopAhead() {
+	a := l.gpu.ahead
+	if a == nil {
+		return
+	}
+	l.warnBroken(a.close())
+	l.gpu.ahead = nil
 }

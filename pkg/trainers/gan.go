@@ -28,6 +28,7 @@ type GAN struct {
 	average   models.Generator // the generator's moving average; nil without
 	g, d      learner          // d is unused for TIGASOnly
 	ema       *optim.EMA
+	moved     bool // the generator's weights may have changed in this step
 }
 
 // NewGAN builds the networks in a sealed child of root, on a device, with initial values drawn from init (nil: libtorch's
@@ -55,6 +56,9 @@ func NewGAN(root *torch.Scope, init *torch.Generator, o GANOptions, device torch
 		if err = g.newAverage(b); err != nil {
 			return nil, err
 		}
+	}
+	if o.ChannelsLast {
+		nn.ChannelsLast(g.generator, g.critic, g.average)
 	}
 	b.Scope.Seal()
 	g.g = g.learner(root, "G", g.generator, o.GenLR)
@@ -97,7 +101,7 @@ func (g *GAN) learner(s *torch.Scope, name string, net any, lr float64) learner 
 	if g.o.Loss == WGANClip {
 		l.opt = optim.NewRMSprop(s, l.params, optim.RMSpropOptions{LR: lr})
 	} else {
-		l.opt = optim.NewAdam(s, l.params, optim.AdamOptions{LR: lr, Beta1: g.o.Beta1, Beta2: g.o.Beta2})
+		l.opt = optim.NewAdam(s, l.params, optim.AdamOptions{LR: lr, Beta1: g.o.Beta1, Beta2: g.o.Beta2, Capturable: resident(g.device)})
 	}
 	return l
 }
@@ -131,6 +135,8 @@ func (g *GAN) Options() GANOptions { return g.o }
 
 // Step makes CriticSteps updates of the critic and one of the generator.
 func (g *GAN) Step(st *Step) error {
+	g.g.prepare(st)
+	g.d.prepare(st)
 	if g.critic != nil {
 		for range g.o.CriticSteps {
 			// A scope of its own: the critic's graphs are freed before the generator's is built.
@@ -142,7 +148,14 @@ func (g *GAN) Step(st *Step) error {
 	if g.critic == nil {
 		st.Count(g.o.Batch) // the run's length is counted in images, and nobody asks for real ones
 	}
-	return st.Sub(g.stepGenerator)
+	if err := st.Sub(g.stepGenerator); err != nil {
+		return err
+	}
+	if g.ema != nil && g.moved {
+		defer st.Phase("optimizer")()
+		g.ema.Update(optim.HalfLife(float64(g.o.Batch*g.o.CriticSteps), g.o.EMAKimg, float64(st.Progress.Images), 0.05))
+	}
+	return nil
 }
 
 func (g *GAN) stepCritic(st *Step) error {
@@ -151,16 +164,22 @@ func (g *GAN) stepCritic(st *Step) error {
 	if err != nil {
 		return err
 	}
-	var fake *torch.Tensor
-	torch.NoGrad(func() { fake = g.generator.Forward(g.latents(st, real.Size(0))) })
-	dReal, dFake := g.judge(real, fake)
+	return st.Captured("D", []*torch.Tensor{real}, func(st *Step, in []*torch.Tensor) error { return g.updateCritic(st, in[0]) })
+}
+
+func (g *GAN) updateCritic(st *Step, real *torch.Tensor) error {
+	fake := st.Autocast(func() (fake *torch.Tensor) {
+		torch.NoGrad(func() { fake = g.generator.Forward(g.latents(st, real.Size(0))) })
+		return fake
+	})
+	dReal, dFake := g.judge(st, real, fake)
 	loss := st.Term("D", g.o.Loss.Critic(dReal, dFake))
 	if g.o.Loss == WGANGP && g.o.GPLambda > 0 {
 		gp := GradientPenalty(g.critic.Forward, real, fake, PenaltyOptions{Lambda: g.o.GPLambda, Generator: st.Noise})
 		loss = loss.Add(st.Term("gp", gp))
 	}
 	st.reportCritic(dReal, dFake)
-	if _, err = g.d.step(st, loss); err != nil {
+	if _, err := g.d.step(st, loss); err != nil {
 		return err
 	}
 	if g.o.Loss == WGANClip {
@@ -171,24 +190,37 @@ func (g *GAN) stepCritic(st *Step) error {
 
 // judge returns the critic's outputs for both batches. A critic that treats each image by itself takes them as one, which
 // keeps the cores busier; batch norm must see them apart, and so must one of which nothing is known.
-func (g *GAN) judge(real, fake *torch.Tensor) (dReal, dFake *torch.Tensor) {
-	if g.o.Critic != nil || g.o.config().CriticNorm == "batch" {
-		return g.critic.Forward(real), g.critic.Forward(fake)
+func (g *GAN) judge(st *Step, real, fake *torch.Tensor) (dReal, dFake *torch.Tensor) {
+	judge := func(x *torch.Tensor) *torch.Tensor {
+		return st.Autocast(func() *torch.Tensor { return g.critic.Forward(x) })
 	}
-	both := g.critic.Forward(torch.Cat([]*torch.Tensor{real, fake}, 0))
+	if g.o.Critic != nil || g.o.config().CriticNorm == "batch" {
+		return judge(real), judge(fake)
+	}
+	both := judge(torch.Cat([]*torch.Tensor{real, fake}, 0))
 	n := real.Size(0)
 	return both.Narrow(0, 0, n), both.Narrow(0, n, fake.Size(0))
 }
 
+// stepGenerator notes in moved whether the weights may have changed.
 func (g *GAN) stepGenerator(st *Step) error {
 	defer st.Phase("G")()
-	n := int64(g.o.Batch)
-	fake := g.generator.Forward(g.latents(st, n))
+	w := g.o.Term.Due(st.Progress)
+	if g.moved = g.critic != nil || w != 0; !g.moved {
+		return nil // tigas-only, in a step where the term is absent
+	}
+	return st.withTerm("G", &g.o.Term, w, nil, func(st *Step, _ []*torch.Tensor, w *torch.Tensor) error { return g.updateGenerator(st, w) })
+}
+
+// updateGenerator takes the weight of the term if it is not to be the one of now, see withTerm.
+func (g *GAN) updateGenerator(st *Step, w *torch.Tensor) error {
+	fake := st.Autocast(func() *torch.Tensor { return g.generator.Forward(g.latents(st, int64(g.o.Batch))) })
 	var loss *torch.Tensor
 	if g.critic != nil {
-		loss = st.Term("G", g.o.Loss.Generator(g.critic.Forward(fake)))
+		out := st.Autocast(func() *torch.Tensor { return g.critic.Forward(fake) })
+		loss = st.Term("G", g.o.Loss.Generator(out))
 	}
-	a := st.Apply(&g.o.Term, fake, nil)
+	a := st.applyScaled(&g.o.Term, fake, nil, w)
 	if a.Loss != nil {
 		if loss == nil {
 			loss = a.Loss
@@ -196,22 +228,13 @@ func (g *GAN) stepGenerator(st *Step) error {
 			loss = loss.Add(a.Loss)
 		}
 	}
-	if loss == nil {
-		return nil // tigas-only, in a step where the term is absent
-	}
 	st.Report("total", loss)
 	step := g.g.step
 	if g.critic != nil { // else there is nothing beside the term
-		step = func(st *Step, loss *torch.Tensor) (bool, error) { return g.g.stepWith(st, loss, fake, a) }
+		step = func(st *Step, loss *torch.Tensor) (made, error) { return g.g.stepWith(st, loss, fake, a) }
 	}
-	if _, err := step(st, loss); err != nil {
-		return err
-	}
-	if g.ema != nil {
-		defer st.Phase("optimizer")()
-		g.ema.Update(optim.HalfLife(float64(n*int64(g.o.CriticSteps)), g.o.EMAKimg, float64(st.Progress.Images), 0.05))
-	}
-	return nil
+	_, err := step(st, loss)
+	return err
 }
 
 func (g *GAN) latents(st *Step, n int64) *torch.Tensor {

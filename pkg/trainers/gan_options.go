@@ -36,6 +36,9 @@ type GANOptions struct {
 	EMAKimg     float64 `json:"ema_kimg"`     // half-life of the averaged generator in thousands of images; 0: no average
 	Batch       int     `json:"batch"`
 
+	// ChannelsLast keeps images in memory pixel by pixel, as the matrix units of GPUs want them, and not channel by channel.
+	ChannelsLast bool `json:"channels_last"`
+
 	Term tigas.Term `json:"-"` // the TIGAS term; its zero value is absent
 }
 

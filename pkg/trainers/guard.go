@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -30,26 +31,53 @@ func (l *loop) updated(name string, err error) error {
 	}
 	l.s.Skipped[name]++
 	l.s.LastSkip = l.s.Step
-	l.stats.addNumber("skipped_"+name, 1)
+	l.stats.addNumber(skipPrefix+name, 1)
 	switch n := l.s.Skipped[name]; {
 	case n == 1:
-		l.o.Console.Warn("the gradient of %s is not finite at step %d (%s): the update is left out", name, l.s.Step, l.guilty())
+		l.o.Console.Warn("the gradient of %s is not finite at step %d (%s): the update is left out", name, l.s.Step, guilty(l.stats.ofStep()))
 	case n > maxSkips:
-		return fmt.Errorf("%w: the gradient of %s was not finite %d times in a row (%s)", ErrDiverged, name, n, l.guilty())
+		return fmt.Errorf("%w: the gradient of %s was not finite %d times in a row (%s)", ErrDiverged, name, n, guilty(l.stats.ofStep()))
 	}
 	return nil
+}
+
+// skipPrefix begins the names of updates that were left out.
+const skipPrefix = "skipped_"
+
+// leftOut looks at the values of a step whose updates were decided on the device: what [loop.updated] does, some steps later.
+// No weights were changed meanwhile that should not have been.
+func (l *loop) leftOut(step int64, values []waiting) {
+	for _, v := range values {
+		name, ok := strings.CutPrefix(v.name, skipPrefix)
+		switch {
+		case !ok || v.chunk == 0: // a number is of an update that the host decided
+		case v.v == 0:
+			delete(l.s.Skipped, name)
+		default:
+			l.s.Skipped[name]++
+			l.s.LastSkip = step
+			switch n := l.s.Skipped[name]; {
+			case n == 1:
+				l.o.Console.Warn("the gradient of %s is not finite at step %d (%s): the update is left out", name, step, guilty(values))
+			case n > maxSkips && l.diverged == nil:
+				l.diverged = fmt.Errorf("%w: the gradient of %s was not finite %d times in a row (%s)", ErrDiverged, name, n, guilty(values))
+			}
+		}
+	}
 }
 
 // doubtful tells whether updates are being left out. One that is never tried again, since its regulariser was turned off, does
 // not count for ever.
 func (l *loop) doubtful() bool { return len(l.s.Skipped) > 0 && l.s.Step-l.s.LastSkip < 2*maxSkips }
 
-// guilty names the parts of the loss that are not finite.
-func (l *loop) guilty() string {
+// guilty names the parts of the loss that are not finite among the values of a step.
+func guilty(values []waiting) string {
 	var names []string
-	for _, name := range l.stats.notFinite() {
-		if name != "total" && name != scoreName && name != "tigas" { // of a term that was dropped
-			names = append(names, name)
+	for _, v := range values {
+		// The score and the term are of one that was dropped; the others say of the gradient itself what is known.
+		if !finite(v.v) && v.name != "total" && v.name != scoreName && v.name != "tigas" && v.name != gradRatio &&
+			!strings.HasSuffix(v.name, normSuffix) && !slices.Contains(names, v.name) {
+			names = append(names, v.name)
 		}
 	}
 	switch len(names) {
@@ -60,6 +88,12 @@ func (l *loop) guilty() string {
 	}
 	return strings.Join(names, ", ") + " are not"
 }
+
+// Names of values about gradients.
+const (
+	normSuffix = "_grad_norm"
+	gradRatio  = "tigas_grad_ratio"
+)
 
 // rollBack returns to the newest good snapshot with lower learning rates. It returns cause when that was done too often.
 func (l *loop) rollBack(cause error) error {
@@ -76,6 +110,8 @@ func (l *loop) rollBack(cause error) error {
 		return fmt.Errorf("%w; and there is no snapshot to return to: %w", cause, err)
 	}
 	l.stopFeed()
+	l.dropGraphs()
+	l.diverged = nil
 	logged, elapsed := l.s.LogBytes, l.s.ElapsedSec
 	if err := l.load(l.o.Out.Path(s)); err != nil {
 		return fmt.Errorf("%w; and the newest snapshot cannot be read: %w", cause, err)

@@ -81,7 +81,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 			b.ResetTimer()
 			for i := range b.N {
 				l.s.Step++
-				l.stats.beginStep()
+				l.stats.beginStep(l.s.Step)
 				for range 10 {
 					l.phases.Begin("D")()
 				}

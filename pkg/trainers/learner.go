@@ -21,43 +21,26 @@ type learner struct {
 	partly bool           // the loss need not depend on all of the parameters: the others stay as they are
 }
 
-// step takes the gradient of loss with respect to the parameters, and one step of the optimiser, unless the gradient is
-// not finite: then the step is left out and counted, and nothing is changed. made tells which.
-func (l *learner) step(st *Step, loss *torch.Tensor) (made bool, err error) {
-	_, made, err = l.update(st, l.name, loss, nil, false)
-	return made, err
+// made is what became of an update.
+type made struct {
+	yes  bool          // the host knows that it was made, or left it to the device
+	skip *torch.Tensor // 1 if the device left it out, else 0; nil: the host decided
 }
 
-// stepWith is step for a loss that the TIGAS term is part of. It logs how large the gradient of the term is beside that of the
-// rest of the loss at a tensor that both are computed from: the images, or the network's output. Where the term does not
-// come from there, or is absent, it logs nothing.
-func (l *learner) stepWith(st *Step, loss, at *torch.Tensor, term tigas.Applied) (made bool, err error) {
-	if term.Loss == nil {
-		return l.step(st, loss)
+// unless returns what an update that was left out must not change: old where it was, else now.
+func (m made) unless(old, now *torch.Tensor) *torch.Tensor {
+	if m.skip == nil {
+		return now
 	}
-	own := torch.Grad(term.Loss, []*torch.Tensor{at}, torch.GradOptions{RetainGraph: true, AllowUnused: true})[0]
-	if own == nil {
-		return l.step(st, loss)
-	}
-	all, made, err := l.update(st, l.name, loss, at, false)
-	if made {
-		const tiny = 1e-20 // the rest may have none
-		torch.NoGrad(func() {
-			st.Report("tigas_grad_ratio", own.Norm().Div(all.Sub(own).Norm().AddScalar(tiny)))
-		})
-	}
-	return made, err
+	return torch.Where(m.skip.GtScalar(0), old, now)
 }
 
-// regularise is step for a loss with a name of its own, which need not depend on all of the parameters: the others stay as
-// they are.
-func (l *learner) regularise(st *Step, name string, loss *torch.Tensor) (made bool, err error) {
-	_, made, err = l.update(st, l.name+"_"+name, loss, nil, true)
-	return made, err
-}
-
-// update also returns the gradient with respect to a tensor that the loss was computed from, if it is given one.
-func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly bool) (g *torch.Tensor, made bool, err error) {
+// prepare sets the learning rate for a step. It is called where the step begins, since a graph has the numbers of the time when
+// it was recorded.
+func (l *learner) prepare(st *Step) {
+	if l.opt == nil || st.recorder != nil {
+		return
+	}
 	if l.base == 0 {
 		l.base = l.opt.LR()
 	}
@@ -65,6 +48,46 @@ func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly b
 		l.base = l.rate.At(st.Progress)
 	}
 	l.opt.SetLR(l.base * st.loop.lrScale())
+}
+
+// step takes the gradient of loss with respect to the parameters, and one step of the optimiser, unless the gradient is
+// not finite: then the step is left out and counted, and nothing is changed.
+func (l *learner) step(st *Step, loss *torch.Tensor) (made, error) {
+	_, m, err := l.update(st, l.name, loss, nil, false)
+	return m, err
+}
+
+// stepWith is step for a loss that the TIGAS term is part of. It logs how large the gradient of the term is beside that of the
+// rest of the loss at a tensor that both are computed from: the images, or the network's output. Where the term does not
+// come from there, or is absent, it logs nothing.
+func (l *learner) stepWith(st *Step, loss, at *torch.Tensor, term tigas.Applied) (made, error) {
+	if term.Loss == nil {
+		return l.step(st, loss)
+	}
+	own := torch.Grad(term.Loss, []*torch.Tensor{at}, torch.GradOptions{RetainGraph: true, AllowUnused: true})[0]
+	if own == nil {
+		return l.step(st, loss)
+	}
+	all, m, err := l.update(st, l.name, loss, at, false)
+	if m.yes {
+		const tiny = 1e-20 // the rest may have none
+		torch.NoGrad(func() {
+			st.Report(gradRatio, own.Norm().Div(all.Sub(own).Norm().AddScalar(tiny)))
+		})
+	}
+	return m, err
+}
+
+// regularise is step for a loss with a name of its own, which need not depend on all of the parameters: the others stay as
+// they are.
+func (l *learner) regularise(st *Step, name string, loss *torch.Tensor) (made, error) {
+	_, m, err := l.update(st, l.name+"_"+name, loss, nil, true)
+	return m, err
+}
+
+// update also returns the gradient with respect to a tensor that the loss was computed from, if it is given one.
+func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly bool) (g *torch.Tensor, m made, err error) {
+	l.prepare(st)
 	inputs := l.params
 	if at != nil {
 		inputs = append(slices.Clip(inputs), at)
@@ -75,13 +98,27 @@ func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly b
 		grads, g = grads[:n], grads[n]
 	}
 	defer st.Phase("optimizer")()
+	if opt, ok := l.opt.(optim.Masked); ok && resident(loss.Device()) && slices.ContainsFunc(grads, given) {
+		norm := optim.ClipGradNormTensor(st.Scope, grads, l.limit)
+		m = made{yes: true, skip: optim.NonFinite(norm)}
+		opt.StepUnless(grads, m.skip)
+		st.Report(name+normSuffix, norm)
+		st.Report(skipPrefix+name, m.skip)
+		return g, m, nil
+	}
 	norm, err := optim.ClipGradNorm(grads, l.limit)
-	if err == nil {
-		st.ReportNumber(name+"_grad_norm", norm)
+	if m.yes = err == nil; m.yes {
+		st.ReportNumber(name+normSuffix, norm)
 		l.opt.Step(grads)
 	}
-	return g, err == nil, st.Updated(name, err)
+	return g, m, st.Updated(name, err)
 }
+
+func given(t *torch.Tensor) bool { return t != nil }
+
+// resident tells whether updates are decided on the device, for which the host need not wait: wherever it would have to.
+// Tests let it be so on the CPU, too.
+var resident = func(d torch.Device) bool { return d.IsCUDA() }
 
 // optimizer is the optimiser by its name.
 func (l *learner) optimizer() NamedOptimizer { return NamedOptimizer{l.name, l.opt} }

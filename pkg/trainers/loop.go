@@ -56,6 +56,9 @@ type RunOptions struct {
 	TensorBoard bool          `json:"-"`
 	Diagnosis   *diagnose.Run `json:"-"`
 
+	Precision  Precision `json:"precision"`   // of the passes through the networks; "" is FP32
+	CUDAGraphs string    `json:"cuda_graphs"` // see [GraphModes]; "" is GraphsOff
+
 	Config  string             `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
 	Device  torch.Device       `json:"-"`
 	Loader  *data.Loader       `json:"-"`
@@ -96,8 +99,10 @@ type loop struct {
 
 	s      state
 	phases monitor.Phases
-	steps  int  // since the last line of the log, in this session
-	drawn  bool // the snapshot that the run goes on from has its pictures
+	gpu    gpu
+	graphs *graphs // parts of steps that are replayed; nil: none
+	steps  int     // since the last line of the log, in this session
+	drawn  bool    // the snapshot that the run goes on from has its pictures
 	observers
 	rate     *monitor.Rate
 	next     func() (*data.Batch, error, bool)
@@ -106,6 +111,7 @@ type loop struct {
 	saved    int64 // the step of the newest snapshot
 	warned   bool  // that there is no best snapshot
 	broken   bool  // memory ran out in the middle of a step
+	diverged error // was seen in values that had crossed over
 
 	learners  map[string]*learner // of [Step.Update]
 	constants map[string]bool     // buffers that are not finite, and are meant so
@@ -128,6 +134,8 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	defer l.scope.Close()
 	defer o.Console.Done()
 	l.stats = newStats(l.scope)
+	l.stats.seen = l.leftOut
+	l.startGPU()
 	l.s = state{Skipped: map[string]int{}, NextTick: o.TickKimg, NextPictures: o.SnapKimg, NextSnapshot: o.SaveKimg, Draw: true}
 	if l.noise, err = l.scope.NewGenerator(o.Device, o.Seed+1); err != nil {
 		return err
@@ -151,6 +159,11 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 			err = output(e)
 		}
 	}()
+	return l.onStream(func() error { return l.session(ctx) })
+}
+
+// session is what Run does with what it opened.
+func (l *loop) session(ctx context.Context) error {
 	if err := guarded(l.begin); err != nil {
 		return err
 	}
@@ -159,7 +172,8 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	l.startFeed()
 	defer func() { l.stopFeed() }()
 	defer l.breakdown()
-	err = guarded(func() error { return l.train(ctx) })
+	defer l.dropGraphs()
+	err := guarded(func() error { return l.train(ctx) })
 	if errors.Is(err, torch.ErrOutOfMemory) {
 		return guarded(func() error { return l.saveAfter(err) })
 	}
@@ -334,7 +348,10 @@ func (l *loop) snapshot(last bool) error {
 func (l *loop) kimg() float64 { return float64(l.s.Images) / 1000 }
 
 func (l *loop) step() error {
-	l.stats.beginStep()
+	l.stats.beginStep(l.s.Step)
+	if l.diverged != nil {
+		return l.diverged
+	}
 	l.steps++
 	defer l.phases.Begin("other")()
 	return l.scope.Scoped(func(s *torch.Scope) error {
@@ -375,6 +392,7 @@ func (l *loop) endTick() error {
 	values = append(values, epochValues(ended)...)
 	steps := l.steps
 	values = append(values, l.times()...)
+	values = append(values, l.memory()...)
 	l.rate.Observe(time.Now(), l.s.Images)
 	t := monitor.Tick{
 		N: l.s.Tick, Step: l.s.Step, Kimg: l.kimg(), Total: l.o.Kimg, Epoch: l.s.Epoch,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tigas-train/tigas-train/cgo/cuda"
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/data"
@@ -35,6 +36,8 @@ type session struct {
 	saveKimg float64
 	pictures int           // in the data; 0: as many as the demo has
 	watched  *diagnose.Run // with TensorBoard too
+
+	usage func() (cuda.Usage, error) // not nil: it goes the ways of a GPU
 }
 
 // few are the first pictures of a set.
@@ -81,7 +84,7 @@ func (s session) run(t *testing.T) (map[string]string, error) {
 		require.NoError(t, err)
 		require.NoError(t, o.Out.WriteConfig(struct{}{}))
 	}
-	err = Run(ctx, &stopping{Family: f, stop: stop, at: s.stopAt, plant: s.plant}, o)
+	err = Run(ctx, &stopping{Family: f, stop: stop, at: s.stopAt, plant: s.plant, usage: s.usage}, o)
 	weights := map[string]string{}
 	for name, x := range f.Tensors() {
 		weights[name] = string(x.RawBytes())
@@ -100,10 +103,14 @@ type stopping struct {
 	stop  func()
 	at    int
 	plant func(name string, v *torch.Tensor) *torch.Tensor
+	usage func() (cuda.Usage, error)
 }
 
 func (s *stopping) Step(st *Step) error {
 	st.loop.plant = s.plant
+	if s.usage != nil {
+		likeGPU(st.loop, s.usage)
+	}
 	if s.at > 0 && st.Progress.Step == int64(s.at-1) {
 		s.stop()
 	}
@@ -143,7 +150,7 @@ func families() map[string]session {
 }
 
 // A run that is told to stop finishes its step; continued, it is bit for bit the run that was not interrupted: weights,
-// optimisers, log and pictures.
+// optimisers, log and pictures. So is one whose batches are read ahead, as on a GPU.
 func TestResumeIsExact(t *testing.T) {
 	for name, s := range families() {
 		t.Run(name, func(t *testing.T) {
@@ -152,29 +159,31 @@ func TestResumeIsExact(t *testing.T) {
 			s.dir = filepath.Join(dir, "whole")
 			want, err := s.run(t)
 			require.NoError(t, err)
-			s.dir = filepath.Join(dir, "parts")
-			for i, at := range []int{1, 8, 10} { // after the first step, between ticks, pictures and snapshots, and at pictures and a snapshot
-				s.resume, s.stopAt = i > 0, at
-				_, err = s.run(t)
-				require.ErrorIs(t, err, ErrInterrupted)
-				require.ErrorContains(t, err, fmt.Sprintf("at step %d ", at), "the step was not finished")
-			}
-			s.resume, s.stopAt = true, 0
-			got, err := s.run(t)
-			require.NoError(t, err)
-			for name := range maps.Keys(want) {
-				require.True(t, want[name] == got[name], "%s differs", name)
-			}
-			require.Equal(t, timeless(t, filepath.Join(dir, "whole")), timeless(t, s.dir))
-			pictures, err := filepath.Glob(filepath.Join(dir, "whole", "samples", "*"))
-			require.NoError(t, err)
-			require.Greater(t, len(pictures), 4)
-			for _, p := range pictures {
-				a, err := os.ReadFile(p)
+			for parts, usage := range map[string]func() (cuda.Usage, error){"parts": nil, "ahead": someMemory} {
+				s.dir, s.usage = filepath.Join(dir, parts), usage
+				for i, at := range []int{1, 8, 10} { // after the first step, between ticks, pictures and snapshots, and at pictures and a snapshot
+					s.resume, s.stopAt = i > 0, at
+					_, err = s.run(t)
+					require.ErrorIs(t, err, ErrInterrupted)
+					require.ErrorContains(t, err, fmt.Sprintf("at step %d ", at), "the step was not finished")
+				}
+				s.resume, s.stopAt = true, 0
+				got, err := s.run(t)
 				require.NoError(t, err)
-				b, err := os.ReadFile(filepath.Join(s.dir, "samples", filepath.Base(p)))
+				for name := range maps.Keys(want) {
+					require.True(t, want[name] == got[name], "%s: %s differs", parts, name)
+				}
+				require.Equal(t, timeless(t, filepath.Join(dir, "whole")), timeless(t, s.dir), parts)
+				pictures, err := filepath.Glob(filepath.Join(dir, "whole", "samples", "*"))
 				require.NoError(t, err)
-				require.True(t, string(a) == string(b), "%s differs", filepath.Base(p))
+				require.Greater(t, len(pictures), 4)
+				for _, p := range pictures {
+					a, err := os.ReadFile(p)
+					require.NoError(t, err)
+					b, err := os.ReadFile(filepath.Join(s.dir, "samples", filepath.Base(p)))
+					require.NoError(t, err)
+					require.True(t, string(a) == string(b), "%s: %s differs", parts, filepath.Base(p))
+				}
 			}
 		})
 	}

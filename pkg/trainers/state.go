@@ -71,7 +71,7 @@ func (l *loop) save() error {
 		return output(err)
 	}
 	l.s.MeasureOf = l.o.Best
-	l.s.Loader, l.s.Pictures = l.o.Loader.State(), l.o.Loader.Len()
+	l.s.Loader, l.s.Pictures = l.position(), l.o.Loader.Len()
 	l.s.Names, l.s.Means, l.s.Epochs = l.stats.names, l.stats.means, l.stats.epochs
 	if a := l.f.TIGAS().Options.Augment; a != nil {
 		if l.s.Augment, err = a.MarshalBinary(); err != nil {

@@ -2,6 +2,7 @@ package trainers
 
 import (
 	"math"
+	"strings"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
 )
@@ -11,8 +12,13 @@ import (
 type stats struct {
 	scope   *torch.Scope // parent of the values that are still there
 	waiting *torch.Scope
+	chunks  []*torch.Tensor // float64 vectors and scalars, whose elements are values
 	values  []waiting
 	step    int // where the values of the current step begin
+
+	// seen is told of each value of a step when it has crossed over, step by step; nil: nobody.
+	seen func(step int64, values []waiting)
+	now  int64 // the current step
 
 	names []string // in the order of the first report
 	means map[string]*mean
@@ -23,10 +29,12 @@ type stats struct {
 
 // waiting is a value that is still on the device, or one that the host knew from the start.
 type waiting struct {
-	name   string
-	tensor *torch.Tensor // float64; nil: v
-	v      float64
-	epoch  int64
+	name  string
+	chunk int // index of the tensor that it is in, from 1; 0: v
+	at    int // element of that
+	v     float64
+	epoch int64
+	step  int64
 }
 
 // mean is the mean of the finite values of a name since the last line of the log.
@@ -46,52 +54,76 @@ func newStats(s *torch.Scope) *stats { return &stats{scope: s, means: map[string
 
 // add takes a scalar tensor, which may be freed after that.
 func (st *stats) add(name string, v *torch.Tensor) {
+	torch.NoGrad(func() { st.chunks = append(st.chunks, st.kept().Adopt(v.To(torch.Float64))) })
+	st.values = append(st.values, waiting{name: name, chunk: len(st.chunks), epoch: st.epoch, step: st.now})
+}
+
+// addAll takes a float64 vector with a value for each name, and copies it.
+func (st *stats) addAll(names []string, v *torch.Tensor) {
+	if len(names) == 0 {
+		return
+	}
+	st.chunks = append(st.chunks, st.kept().Call("aten::clone", v))
+	for i, name := range names {
+		st.values = append(st.values, waiting{name: name, chunk: len(st.chunks), at: i, epoch: st.epoch, step: st.now})
+	}
+}
+
+// kept is the scope of what waits.
+func (st *stats) kept() *torch.Scope {
 	if st.waiting == nil {
 		st.waiting = st.scope.Child()
 	}
-	torch.NoGrad(func() { v = st.waiting.Adopt(v.To(torch.Float64)) })
-	st.values = append(st.values, waiting{name: name, tensor: v, epoch: st.epoch})
+	return st.waiting
 }
 
 // addNumber takes a number that the host has.
 func (st *stats) addNumber(name string, v float64) {
-	st.values = append(st.values, waiting{name: name, v: v, epoch: st.epoch})
+	st.values = append(st.values, waiting{name: name, v: v, epoch: st.epoch, step: st.now})
 }
 
+// mostUnseen is how many steps may pass before somebody who looks at them is told of their values.
+const mostUnseen = maxSkips
+
 // beginStep lets [stats.notFinite] look at what is reported from here on.
-func (st *stats) beginStep() {
-	if len(st.values) > mostWaiting {
+func (st *stats) beginStep(step int64) {
+	st.now = step
+	if n := len(st.values); n > mostWaiting || st.seen != nil && n > 0 && step-st.values[0].step >= mostUnseen {
 		st.flush()
 	}
 	st.step = len(st.values)
 }
 
-// notFinite returns the names of the values of this step that are no numbers, in their order. It waits for the device.
-func (st *stats) notFinite() (names []string) {
-	for _, w := range st.fetch(st.values[st.step:]) {
-		if !finite(w.v) {
-			names = append(names, w.name)
-		}
-	}
-	return names
-}
+// ofStep returns the values of this step. It waits for the device.
+func (st *stats) ofStep() []waiting { return st.fetch(st.values[st.step:]) }
 
 // fetch copies values from the device in one piece.
 func (st *stats) fetch(l []waiting) []waiting {
-	var tensors []*torch.Tensor
+	var needed []*torch.Tensor
+	from := map[int]int{} // chunk -> where its elements begin
+	n := 0
 	for _, w := range l {
-		if w.tensor != nil {
-			tensors = append(tensors, w.tensor)
+		if _, ok := from[w.chunk]; w.chunk > 0 && !ok {
+			from[w.chunk] = n
+			c := st.chunks[w.chunk-1]
+			n += int(c.Numel())
+			needed = append(needed, c)
 		}
 	}
-	if len(tensors) == 0 {
+	if len(needed) == 0 {
 		return l
 	}
-	numbers := torch.Slice[float64](torch.Stack(tensors, 0))
+	var numbers []float64
+	torch.NoGrad(func() {
+		for i, c := range needed {
+			needed[i] = c.Reshape(-1)
+		}
+		numbers = torch.Slice[float64](torch.Cat(needed, 0))
+	})
 	out := make([]waiting, len(l))
 	for i, w := range l {
-		if out[i] = w; w.tensor != nil {
-			out[i].v, numbers = numbers[0], numbers[1:]
+		if out[i] = w; w.chunk > 0 {
+			out[i].v = numbers[from[w.chunk]+w.at]
 		}
 	}
 	return out
@@ -99,7 +131,11 @@ func (st *stats) fetch(l []waiting) []waiting {
 
 // flush adds what waits to the means, one after the other, so that the sum does not depend on when that is.
 func (st *stats) flush() {
-	for _, w := range st.fetch(st.values) {
+	all := st.fetch(st.values)
+	for _, w := range all {
+		if w.chunk > 0 && w.v == 0 && strings.HasPrefix(w.name, skipPrefix) {
+			continue // it was not left out: the log speaks of those that were
+		}
 		m := st.means[w.name]
 		if m == nil {
 			m = &mean{}
@@ -116,10 +152,18 @@ func (st *stats) flush() {
 			m.Other++
 		}
 	}
-	st.values, st.step = st.values[:0], 0
+	st.values, st.chunks, st.step = st.values[:0], nil, 0
 	if st.waiting != nil {
 		st.waiting.Close()
 		st.waiting = nil
+	}
+	for st.seen != nil && len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].step == all[0].step {
+			n++
+		}
+		st.seen(all[0].step, all[:n])
+		all = all[n:]
 	}
 }
 

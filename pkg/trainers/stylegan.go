@@ -31,6 +31,7 @@ type StyleGAN struct {
 	ema       *optim.EMA
 	g, d      learner
 	pathMean  *torch.Tensor // running mean of path lengths, part of a snapshot
+	total     *torch.Tensor // of the generator's terms of a step, with gains
 }
 
 // NewStyleGAN builds the networks in a sealed child of root, on a device, with initial values drawn from init (nil:
@@ -62,6 +63,10 @@ func NewStyleGAN(root *torch.Scope, init *torch.Generator, o StyleGANOptions, de
 		}
 	}
 	g.pathMean = b.Scope.Zeros([]int64{}, torch.Options{Device: device})
+	g.total = b.Scope.Zeros([]int64{}, torch.Options{Device: device})
+	if o.ChannelsLast {
+		nn.ChannelsLast(g.generator, g.critic, g.average)
+	}
 	b.Scope.Seal()
 	g.g = g.learner(root, "G", g.generator, o.GenLR, o.PLWeight, o.PLEvery)
 	g.d = g.learner(root, "D", g.critic, o.CriticLR, o.Gamma, o.R1Every)
@@ -71,7 +76,7 @@ func NewStyleGAN(root *torch.Scope, init *torch.Generator, o StyleGANOptions, de
 // learner corrects Adam for a regulariser that has a weight.
 func (g *StyleGAN) learner(root *torch.Scope, name string, net any, lr, weight float64, every int) learner {
 	l := learner{name: name, params: nn.ParamList(net)}
-	a := optim.AdamOptions{LR: lr, Beta1: g.o.Beta1, Beta2: g.o.Beta2}
+	a := optim.AdamOptions{LR: lr, Beta1: g.o.Beta1, Beta2: g.o.Beta2, Capturable: resident(g.device)}
 	if weight > 0 {
 		a.LR, a.Beta1, a.Beta2 = LazyAdam(every, lr, g.o.Beta1, g.o.Beta2)
 	}
@@ -101,26 +106,38 @@ func (g *StyleGAN) Objective() string {
 
 // Step makes one update of the generator and one of the discriminator, and those of the regularisers that are due.
 func (g *StyleGAN) Step(st *Step) error {
+	g.g.prepare(st)
+	g.d.prepare(st)
 	due := func(weight float64, every int) bool { return weight > 0 && st.Progress.Step%int64(every) == 0 }
-	total := st.Scope.Zeros([]int64{}, torch.Options{Device: g.device}) // of the generator's terms, with gains
-	if err := st.Sub(func(st *Step) error { return g.stepGenerator(st, total) }); err != nil {
+	torch.NoGrad(func() { g.total.Zero_() })
+	if err := g.part(st, "G", func() error {
+		return st.withTerm("G", &g.o.Term, g.o.Term.Due(st.Progress), nil, func(st *Step, _ []*torch.Tensor, w *torch.Tensor) error {
+			return g.updateGenerator(st, w)
+		})
+	}); err != nil {
 		return err
 	}
 	if due(g.o.PLWeight, g.o.PLEvery) {
-		if err := st.Sub(func(st *Step) error { return g.stepPathLength(st, total) }); err != nil {
+		if err := g.part(st, "G", func() error {
+			return st.Captured("path", nil, func(st *Step, _ []*torch.Tensor) error { return g.updatePath(st) })
+		}); err != nil {
 			return err
 		}
 	}
-	st.Report("total", total)
+	st.Report("total", st.Scope.Call("aten::clone", g.total))
 	real, err := st.Real()
 	if err != nil {
 		return err
 	}
-	if err = st.Sub(func(st *Step) error { return g.stepCritic(st, st.Scope.Use(real)) }); err != nil {
+	if err = g.part(st, "D", func() error {
+		return st.Captured("D", []*torch.Tensor{real}, func(st *Step, in []*torch.Tensor) error { return g.updateCritic(st, in[0]) })
+	}); err != nil {
 		return err
 	}
 	if due(g.o.Gamma, g.o.R1Every) {
-		if err = st.Sub(func(st *Step) error { return g.stepR1(st, st.Scope.Use(real)) }); err != nil {
+		if err = g.part(st, "D", func() error {
+			return st.Captured("r1", []*torch.Tensor{real}, func(st *Step, in []*torch.Tensor) error { return g.updateR1(st, in[0]) })
+		}); err != nil {
 			return err
 		}
 	}
@@ -131,47 +148,49 @@ func (g *StyleGAN) Step(st *Step) error {
 	return nil
 }
 
-func (g *StyleGAN) stepGenerator(st *Step, total *torch.Tensor) error {
-	defer st.Phase("G")()
-	w, ws := g.styles(st, int64(g.o.Batch))
-	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
+// part is a part of the step whose time counts as that of a network.
+func (g *StyleGAN) part(st *Step, phase string, f func() error) error {
+	defer st.Phase(phase)()
+	return f()
+}
+
+func (g *StyleGAN) updateGenerator(st *Step, factor *torch.Tensor) error {
+	w, images := g.images(st, int64(g.o.Batch))
 	loss := st.Term("G", NonSaturatingGenerator(g.judge(st, images)))
-	a := st.Apply(&g.o.Term, images, nil)
+	a := st.applyScaled(&g.o.Term, images, nil, factor)
 	if a.Loss != nil {
 		loss = loss.Add(a.Loss)
 	}
-	torch.NoGrad(func() { total.Add_(loss) })
-	made, err := g.g.stepWith(st, loss, images, a)
-	if made {
-		g.generator.Mapping.UpdateAverage(w.Detach(), models.StyleAverageDecay)
+	torch.NoGrad(func() { g.total.Add_(loss) })
+	m, err := g.g.stepWith(st, loss, images, a)
+	if m.yes {
+		torch.NoGrad(func() {
+			w = w.Detach()
+			g.generator.Mapping.UpdateAverage(m.unless(st.Scope.Use(g.generator.Mapping.Average), w), models.StyleAverageDecay)
+		})
 	}
 	return err
 }
 
-func (g *StyleGAN) stepPathLength(st *Step, total *torch.Tensor) error {
-	defer st.Phase("G")()
+func (g *StyleGAN) updatePath(st *Step) error {
 	_, ws := g.styles(st, int64(max(1, g.o.Batch/g.o.PLShrink)))
 	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
 	noise := st.Scope.Randn(st.Noise, images.Shape(), torch.Options{Device: g.device})
 	penalty, mean := PathLengthPenalty(images, ws, noise, st.Scope.Use(g.pathMean))
 	loss := st.Term("path_loss", penalty.MulScalar(g.o.PLWeight)).MulScalar(float64(g.o.PLEvery))
 	st.Report("path_length", mean)
-	torch.NoGrad(func() { total.Add_(loss) })
+	torch.NoGrad(func() { g.total.Add_(loss) })
 	// Biases do not change how steep the images are.
-	made, err := g.g.regularise(st, "path", loss)
-	if made {
-		torch.NoGrad(func() { g.pathMean.Copy_(mean) })
+	m, err := g.g.regularise(st, "path", loss)
+	if m.yes {
+		torch.NoGrad(func() { g.pathMean.Copy_(m.unless(st.Scope.Use(g.pathMean), mean)) })
 	}
 	return err
 }
 
-func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
-	defer st.Phase("D")()
+func (g *StyleGAN) updateCritic(st *Step, real *torch.Tensor) error {
 	var fake *torch.Tensor
-	torch.NoGrad(func() {
-		_, ws := g.styles(st, real.Size(0))
-		fake = g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
-	})
+	torch.NoGrad(func() { _, fake = g.images(st, real.Size(0)) })
 	dReal, dFake := g.judge(st, real), g.judge(st, fake)
 	loss := st.Term("D", NonSaturatingCritic(dReal, dFake))
 	st.reportCritic(dReal, dFake)
@@ -179,12 +198,18 @@ func (g *StyleGAN) stepCritic(st *Step, real *torch.Tensor) error {
 	return err
 }
 
-func (g *StyleGAN) stepR1(st *Step, real *torch.Tensor) error {
-	defer st.Phase("D")()
-	penalty := R1Penalty(func(x *torch.Tensor) *torch.Tensor { return g.judge(st, x) }, real, g.o.Gamma)
+func (g *StyleGAN) updateR1(st *Step, real *torch.Tensor) error {
+	penalty := R1Penalty(func(x *torch.Tensor) *torch.Tensor { return g.critic.Forward(g.aug.Apply(x, st.Noise)) }, real, g.o.Gamma)
 	penalty = st.Term("r1", penalty)
 	_, err := g.d.regularise(st, "r1", penalty.MulScalar(float64(g.o.R1Every))) // as for path length
 	return err
+}
+
+// images makes images of new styles in the run's precision, and returns them with w of their styles.
+func (g *StyleGAN) images(st *Step, n int64) (w, images *torch.Tensor) {
+	w, ws := g.styles(st, n)
+	images = st.Autocast(func() *torch.Tensor { return g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise)) })
+	return w, images
 }
 
 // styles draws latents and maps them to styles w [N, D], and to ws [N, L, D] with others mixed in.
@@ -203,7 +228,8 @@ func (g *StyleGAN) styles(st *Step, n int64) (w, ws *torch.Tensor) {
 
 // judge is the discriminator's output for images as it sees them.
 func (g *StyleGAN) judge(st *Step, images *torch.Tensor) *torch.Tensor {
-	return g.critic.Forward(g.aug.Apply(images, st.Noise))
+	images = g.aug.Apply(images, st.Noise)
+	return st.Autocast(func() *torch.Tensor { return g.critic.Forward(images) })
 }
 
 // LatentShape is that of one latent vector: its length, alone.

@@ -29,6 +29,9 @@ type StyleGANOptions struct {
 	EMARamp  float64 `json:"ema_ramp"` // the half-life is at most this share of the images seen; 0: no limit
 	Batch    int     `json:"batch"`
 
+	// ChannelsLast keeps images in memory pixel by pixel, as the matrix units of GPUs want them, and not channel by channel.
+	ChannelsLast bool `json:"channels_last"`
+
 	Term tigas.Term `json:"-"` // the TIGAS term; its zero value is absent
 }
 

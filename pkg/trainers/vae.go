@@ -46,10 +46,14 @@ func NewVAE(root *torch.Scope, init *torch.Generator, o VAEOptions, device torch
 	if err != nil {
 		return nil, err
 	}
+	if o.ChannelsLast {
+		nn.ChannelsLast(net)
+	}
 	b.Scope.Seal()
 	v := &VAE{o: o, device: device, net: net}
 	v.l = learner{name: "VAE", params: nn.ParamList(net), rate: o.LR, limit: o.ClipGrad, partly: o.Network != nil}
-	v.l.opt = optim.NewAdam(root, v.l.params, optim.AdamOptions{LR: o.LR.At(sched.Progress{}), Beta1: o.Beta1, Beta2: o.Beta2})
+	v.l.opt = optim.NewAdam(root, v.l.params, optim.AdamOptions{LR: o.LR.At(sched.Progress{}), Beta1: o.Beta1, Beta2: o.Beta2,
+		Capturable: resident(device)})
 	return v, nil
 }
 
@@ -78,15 +82,28 @@ func (v *VAE) Step(st *Step) error {
 	if err != nil {
 		return err
 	}
-	mu, logvar := v.net.Encode(x)
-	logvar = ClampLogVar(logvar)
+	v.l.prepare(st)
+	beta := v.o.Beta * sched.Linear{To: 1, Over: v.o.KLWarmup}.At(st.Progress)
+	in := []*torch.Tensor{x, st.Scope.Scalar(beta, torch.Options{Device: v.device})}
+	return st.withTerm("VAE", &v.o.Term, v.o.Term.Due(st.Progress), in, func(st *Step, in []*torch.Tensor, w *torch.Tensor) error {
+		return v.update(st, in[0], in[1], w)
+	})
+}
+
+// update takes images, beta, and the weight of the term if it is not to be the one of now.
+func (v *VAE) update(st *Step, x, beta, w *torch.Tensor) error {
+	var logvar *torch.Tensor
+	mu := st.Autocast(func() (mu *torch.Tensor) {
+		mu, logvar = v.net.Encode(x)
+		return mu
+	})
+	logvar = ClampLogVar(logvar.To(torch.Float32))
 	z := Reparameterize(mu, logvar, v.latents(st, x.Size(0)))
-	out := v.net.Decode(z)
+	out := v.decode(st, z)
 	images := v.images(out)
 	recon := st.Term("recon", v.reconstruction(out, images, x))
 	kl := st.Term("kl", KL(mu, logvar, KLOptions{Reduction: v.o.Reduction, FreeBits: v.o.FreeBits}))
-	beta := v.o.Beta * sched.Linear{To: 1, Over: v.o.KLWarmup}.At(st.Progress)
-	loss := recon.Add(kl.MulScalar(beta))
+	loss := recon.Add(kl.Mul(beta))
 	if v.o.Reduction == SumReduction {
 		loss = loss.DivScalar(v.o.pixels())
 	}
@@ -95,13 +112,18 @@ func (v *VAE) Step(st *Step) error {
 		st.Report("active_units", mu.VarDim([]int64{0}, false, false).GtScalar(activeVariance).Sum())
 	})
 	var a tigas.Applied
-	if v.o.Term.Due(st.Progress) != 0 {
-		a = st.Apply(&v.o.Term, v.scored(st, images), nil)
+	if w != nil || v.o.Term.Due(st.Progress) != 0 {
+		a = st.applyScaled(&v.o.Term, v.scored(st, images), nil, w)
 		loss = loss.Add(a.Loss)
 	}
 	st.Report("total", loss)
-	_, err = v.l.stepWith(st, loss, out, a)
+	_, err := v.l.stepWith(st, loss, out, a)
 	return err
+}
+
+// decode is the decoder in the run's precision.
+func (v *VAE) decode(st *Step, z *torch.Tensor) *torch.Tensor {
+	return st.Autocast(func() *torch.Tensor { return v.net.Decode(z) })
 }
 
 // scored are the images that the term sees.
@@ -115,7 +137,7 @@ func (v *VAE) scored(st *Step, reconstructions *torch.Tensor) *torch.Tensor {
 		prior = n / 2
 	}
 	// Decoded by themselves, so that batch norm does not mix them with the reconstructions.
-	fresh := v.images(v.net.Decode(v.latents(st, max(prior, 1))))
+	fresh := v.images(v.decode(st, v.latents(st, max(prior, 1))))
 	if prior == n {
 		return fresh
 	}

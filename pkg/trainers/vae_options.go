@@ -39,6 +39,9 @@ type VAEOptions struct {
 	ClipGrad       float64            `json:"clip_grad"` // largest norm of the gradient; 0: no limit
 	Batch          int                `json:"batch"`
 
+	// ChannelsLast keeps images in memory pixel by pixel, as the matrix units of GPUs want them, and not channel by channel.
+	ChannelsLast bool `json:"channels_last"`
+
 	TermOn VAETerm    `json:"tigas_on"`
 	Term   tigas.Term `json:"-"` // the TIGAS term; its zero value is absent
 }

@@ -39,6 +39,7 @@ var together = []struct {
 	{"output for real and for generated pictures", false, []string{"scores_real", "scores_fake"}},
 	{"norm of the gradient, by network", true, []string{"*_grad_norm"}},
 	{"learning rate, by network", true, []string{"lr_*"}},
+	{"in tensors, and kept for them, MiB", true, []string{monitor.GPUReserved, monitor.GPUPeak, monitor.GPUAllocated}},
 }
 
 // charts decides what is drawn together, in the order of the panels. names are those of all runs, and timed the runs that

@@ -362,7 +362,8 @@ func half(r Run) Run {
 // TestCharts has each value in one chart, except the times of a step, which are in one a run.
 func TestCharts(t *testing.T) {
 	one, two := madeUp("one", 20, 1), madeUp("two", 20, 2)
-	two.Entries[3].Values = append(two.Entries[3].Values, monitor.Value{Name: "lr_extra"}, monitor.Value{Name: "my own"})
+	two.Entries[3].Values = append(two.Entries[3].Values, monitor.Value{Name: "lr_extra"}, monitor.Value{Name: "my own"},
+		monitor.Value{Name: monitor.GPUPeak}, monitor.Value{Name: monitor.GPUReserved})
 	for _, runs := range [][]Run{{one}, {two}, {one, two}} {
 		d := newDocument(runs, began, true)
 		seen := map[string]int{}

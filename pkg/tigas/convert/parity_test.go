@@ -14,6 +14,7 @@ import (
 	"github.com/tigas-train/tigas-train/cgo/jit"
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/tigas/convert"
+	"github.com/tigas-train/tigas-train/pkg/tigas/internal/devicetest"
 	"github.com/tigas-train/tigas-train/pkg/tigas/network"
 )
 
@@ -52,6 +53,8 @@ const (
 	scoreTolerance = 5e-6
 	logitTolerance = 1e-5
 	gradTolerance  = 1e-5 // of the gradient's norm
+	// A GPU sums in another order again, and its sigmoid is another one.
+	cudaTolerance = 1e-4
 )
 
 type array struct {
@@ -95,24 +98,36 @@ type example struct {
 	input, score, logits, grad []float32
 }
 
-// agree converts, saves, loads, freezes and calls three times, and compares scores, logits and the gradient of
+// agree converts, saves, loads and calls three times, on every device, and compares scores, logits and the gradient of
 // 1 - mean(score) with respect to the image.
 func agree(t *testing.T, c *convert.Checkpoint, name string, x example) {
 	t.Helper()
+	devicetest.ExactFloat32(t)
+	for _, d := range devicetest.All() {
+		agreeOn(t, d, c, fmt.Sprintf("%s on %s:", name, d), x)
+	}
+}
+
+func agreeOn(t *testing.T, d torch.Device, c *convert.Checkpoint, name string, x example) {
+	t.Helper()
+	scoreTolerance, logitTolerance, gradTolerance := scoreTolerance, logitTolerance, gradTolerance
+	if d.IsCUDA() {
+		scoreTolerance, logitTolerance, gradTolerance = cudaTolerance, cudaTolerance, cudaTolerance
+	}
 	s := torch.NewScope()
 	defer s.Close()
-	m, err := c.Module(s, torch.CPU, convert.Options{Logits: true})
+	m, err := c.Module(s, d, convert.Options{Logits: true})
 	require.NoError(t, err, name)
 	file, err := m.BytesWith(jit.Files{network.CardFile: c.Card(convert.Options{Logits: true}).Text()})
 	require.NoError(t, err)
-	loaded, err := jit.LoadBytes(s, file, torch.CPU, name)
+	loaded, err := jit.LoadBytes(s, file, d, name)
 	require.NoError(t, err)
-	scoreOnly, err := c.Module(s, torch.CPU, convert.Options{})
+	scoreOnly, err := c.Module(s, d, convert.Options{})
 	require.NoError(t, err)
 	for call := range 3 {
 		for form, m := range map[string]*jit.Module{"converted": m, "loaded": loaded, "score only": scoreOnly} {
 			w := s.Child()
-			image := w.FromFloat32s(x.input, x.shape...).RequiresGrad(true)
+			image := w.FromFloat32s(x.input, x.shape...).ToDevice(d).RequiresGrad(true)
 			out, err := m.Forward(image)
 			require.NoError(t, err)
 			var score *torch.Tensor

@@ -19,8 +19,8 @@ func (b *builder) gated(name string, c int) {
 // attention appends channel attention, then spatial attention, on x.
 func (b *builder) attention(name string, c int) {
 	r := c / 16
-	w1 := b.add(name+".channel_attn.fc.0.weight", Normal002, false, r, c)
-	w2 := b.add(name+".channel_attn.fc.2.weight", Normal002, false, c, r)
+	w1 := b.typedAdd(name+".channel_attn.fc.0.weight", Normal002, r, c)
+	w2 := b.typedAdd(name+".channel_attn.fc.2.weight", Normal002, c, r)
 	b.line("a = torch.mean(x, [2, 3])")
 	// The pooling whose gradient goes to the first of equal maxima; amax would share it among them.
 	b.line("m = torch.flatten(torch.adaptive_max_pool2d(x, [1, 1])[0], 1)")
@@ -35,10 +35,13 @@ func (b *builder) attention(name string, c int) {
 	b.line("x = x * torch.sigmoid(s)")
 }
 
+// stem is the name of the first convolution.
+const stem = "perceptual_extractor.stem.0"
+
 // backbone appends the stem and the stages on image, and p, the aggregated features [N, Feature].
 func (b *builder) backbone(a Arch) {
+	b.conv("x", "image", stem, 3, a.Base, 3, 1, 1)
 	const px = "perceptual_extractor."
-	b.conv("x", "image", px+"stem.0", 3, a.Base, 3, 1, 1)
 	b.norm("x", px+"stem.1", a.Base)
 	b.relu("x")
 	var pooled []string
@@ -52,7 +55,7 @@ func (b *builder) backbone(a Arch) {
 		}
 		b.attention(fmt.Sprintf("%s%d", stage, n), c)
 		v := fmt.Sprintf("v%d", i+1)
-		b.line("%s = torch.mean(x, [2, 3])", v)
+		b.line("%s = %s", v, b.mean("x"))
 		pooled = append(pooled, v)
 	}
 	b.linear("p", "torch.cat(["+strings.Join(pooled, ", ")+"], 1)", "perceptual_aggregator.0", a.pooled(), a.Feature)

@@ -10,7 +10,7 @@ func (b *builder) fastFusion(f int) {
 	b.conv("u", "u", "aux_branch.3", 32, 64, 3, 2, 1)
 	b.norm("u", "aux_branch.4", 64)
 	b.relu("u")
-	b.linear("q", "torch.mean(u, [2, 3])", "aux_branch.8", 64, f/2)
+	b.linear("q", b.mean("u"), "aux_branch.8", 64, f/2)
 
 	b.linear("z", "torch.cat([p, q], 1)", "fast_fusion.0", f+f/2, f)
 	b.layerNorm("z", "fast_fusion.1", f)

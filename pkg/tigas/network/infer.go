@@ -25,10 +25,10 @@ var ErrNotTIGAS = errors.New("not the weights of a TIGAS detector")
 // Infer finds mode, widths and layout from the shapes of a state dict. The error is a [*KeyError] when tensors are missing, have other shapes or belong
 // to nothing known; it wraps [ErrNotTIGAS] when the state dict is that of something else.
 func Infer(state State) (*Found, error) {
-	const stem, agg = "perceptual_extractor.stem.0.weight", "perceptual_aggregator.0.weight"
-	w := state[stem]
+	const agg = "perceptual_aggregator.0.weight"
+	w := state[stem+".weight"]
 	if len(w) != 4 {
-		return nil, fmt.Errorf("network: %w: got %s vs a tensor %s of 4 dimensions", ErrNotTIGAS, state.describe(), stem)
+		return nil, fmt.Errorf("network: %w: got %s vs a tensor %s of 4 dimensions", ErrNotTIGAS, state.describe(), stem+".weight")
 	}
 	if w[1] != 3 {
 		return nil, fmt.Errorf("network: got a detector for images of %d channels vs 3", w[1])

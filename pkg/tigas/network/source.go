@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 )
@@ -12,6 +13,10 @@ type Options struct {
 	Training bool
 	// Logits makes forward return a dict with "score" and "logits", as upstream's network does.
 	Logits bool
+	// Folded writes the network for computing only, whose tensors [Fold] makes of those of the others: batch norms are in the
+	// convolutions before them; convolutions and both attentions compute in the type of their weights, with channels last;
+	// what follows the means over a whole stage is float32, and so are the results. It excludes Training.
+	Folded bool
 }
 
 // Text is a network as TorchScript: what its source finds as attributes of self, and the source.
@@ -27,6 +32,9 @@ type Options struct {
 type Text struct {
 	Specs  []Spec
 	Source string
+
+	norms map[string]string // of a folded network: convolution -> the batch norm that is in it
+	typed map[string]bool   // names of the tensors whose type a folded network computes in
 }
 
 // Version tells texts apart, for files made of them: whatever changes the source changes it.
@@ -37,13 +45,19 @@ func (a Arch) Write(o Options) (*Text, error) {
 	if err := a.Validate(); err != nil {
 		return nil, err
 	}
-	b := &builder{bn: "False"}
+	if o.Folded && o.Training {
+		return nil, errors.New("network: got a folded network that is trained vs one of both")
+	}
+	b := &builder{bn: "False", folded: o.Folded, norms: map[string]string{}, typed: map[string]bool{}}
 	if o.Training {
 		b.bn = "self.training"
 	}
 	f := a.Feature
 	b.method("features(self, image: Tensor) -> Tensor")
 	b.line("image = torch.clamp(2. * image - 1., -1., 1.)")
+	if o.Folded {
+		b.line("image = image.to(self.%s.dtype).contiguous(memory_format=2)", attr(stem+".weight")) // 2: channels last
+	}
 	b.backbone(a)
 	if a.Mode == FullMode {
 		b.fullFusion(f)
@@ -76,5 +90,5 @@ func (a Arch) Write(o Options) (*Text, error) {
 		b.method("forward(self, image: Tensor) -> Tensor")
 		b.line("return torch.clamp(torch.sigmoid(self.logit(image)), 0., 1.)")
 	}
-	return &Text{b.specs, b.text.String()}, nil
+	return &Text{Specs: b.specs, Source: b.text.String(), norms: b.norms, typed: b.typed}, nil
 }

@@ -10,6 +10,11 @@ type builder struct {
 	specs []Spec
 	text  strings.Builder
 	bn    string // the training argument of batch norms
+
+	folded bool
+	last   string            // the convolution that was appended last
+	norms  map[string]string // of a folded network: the name of the norm in each convolution
+	typed  map[string]bool   // the tensors whose type a folded network computes in
 }
 
 // method begins a method; its body are the lines that follow.
@@ -31,15 +36,35 @@ func (b *builder) add(name string, init Init, buffer bool, shape ...int) string 
 	return "self." + s.Attr()
 }
 
+// typedAdd is add for a parameter of what a folded network computes in its own type.
+func (b *builder) typedAdd(name string, init Init, shape ...int) string {
+	b.typed[name] = true
+	return b.add(name, init, false, shape...)
+}
+
+// mean is the expression for the means [N, C] of x over the whole image: what a folded network computes in float32 begins
+// here.
+func (b *builder) mean(x string) string {
+	if b.folded {
+		return "torch.mean(" + x + ", [2, 3], False, dtype=6)" // the number of float32
+	}
+	return "torch.mean(" + x + ", [2, 3])"
+}
+
 // conv appends dst = conv(src), with a bias.
 func (b *builder) conv(dst, src, name string, in, out, k, stride, pad int) {
-	w := b.add(name+".weight", KaimingOut, false, out, in, k, k)
-	bias := b.add(name+".bias", Zeros, false, out)
+	w := b.typedAdd(name+".weight", KaimingOut, out, in, k, k)
+	bias := b.typedAdd(name+".bias", Zeros, out)
+	b.last = name
 	b.line("%s = torch.conv2d(%s, %s, %s, [%d, %d], [%d, %d], [1, 1], 1)", dst, src, w, bias, stride, stride, pad, pad)
 }
 
-// norm appends x = batch_norm(x).
+// norm appends x = batch_norm(x), right after the convolution that made x. A folded network has it in the convolution.
 func (b *builder) norm(x, name string, c int) {
+	if b.folded {
+		b.norms[b.last] = name
+		return
+	}
 	w := b.add(name+".weight", Ones, false, c)
 	bias := b.add(name+".bias", Zeros, false, c)
 	mean := b.add(name+".running_mean", Zeros, true, c)

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/tigas-train/tigas-train/cgo/cuda"
+	"github.com/tigas-train/tigas-train/cgo/torch"
+	"github.com/tigas-train/tigas-train/pkg/trainers"
+)
+
+// gpuFlags are the flags about how a GPU computes. "auto" means what is fastest on the device at no cost in quality.
+type gpuFlags struct {
+	Precision    string
+	ChannelsLast string
+	Graphs       string
+}
+
+const auto = "auto"
+
+func (g *gpuFlags) register(f *pflag.FlagSet) {
+	g.Precision, g.ChannelsLast, g.Graphs = auto, auto, trainers.GraphsAuto
+	f.StringVar(&g.Precision, "precision", auto, "of the networks: fp32, tf32 or bf16; gradient penalties are never below tf32 "+
+		"(auto: bf16 on a GPU that has it, else fp32)")
+	f.StringVar(&g.ChannelsLast, "channels-last", auto, "memory format of the convolutions: on, off (auto: on where --precision is bf16)")
+	f.StringVar(&g.Graphs, "cuda-graphs", trainers.GraphsAuto, "record the step and replay it: on, off (auto: on a GPU, where the step can be recorded)")
+}
+
+// validate refuses other words.
+func (g gpuFlags) validate() error {
+	if g.Precision != auto {
+		if _, err := trainers.ParsePrecision(g.Precision); err != nil {
+			return usagef("--precision: got %q vs auto, fp32, tf32 or bf16", g.Precision)
+		}
+	}
+	if c := g.ChannelsLast; c != auto && c != "on" && c != "off" {
+		return usagef("--channels-last: got %q vs auto, on or off", c)
+	}
+	if _, err := trainers.ParseGraphMode(g.Graphs); err != nil {
+		return usagef("--cuda-graphs: got %q vs auto, on or off", g.Graphs)
+	}
+	return nil
+}
+
+// precision is what the flags mean on a device.
+func (g gpuFlags) precision(d torch.Device) trainers.Precision {
+	if g.Precision != auto {
+		return trainers.Precision(g.Precision)
+	}
+	const ampere = 8 // compute capability from which on bfloat16 is in the matrix units
+	if p, err := cuda.PropertiesOf(d); err == nil && p.Major >= ampere {
+		return trainers.BF16
+	}
+	return trainers.FP32
+}
+
+// channelsLast is what the flags mean on a device.
+func (g gpuFlags) channelsLast(d torch.Device) bool {
+	if g.ChannelsLast != auto {
+		return g.ChannelsLast == "on"
+	}
+	return d.IsCUDA() && g.precision(d) == trainers.BF16
+}
