@@ -2,7 +2,7 @@
 """The PyTorch twin of tigas-train on a GPU: the same networks, losses and updates. Prints a line of JSON.
 
 usage: peer.py CASE MODE DETECTOR BATCH SECONDS [--size R] [--device cuda|cpu] [--width-divisor K] [--no-flops]
-               [--blur groups|images|shifts] [--layout nchw|nhwc]
+               [--blur groups|images|shifts] [--layout nchw|nhwc] [--no-trial] [--profile]
 
 CASE      wgan-gp    Mimicry's ResNet pair at 64, five critic updates and one of the generator; 5 BATCH images a step
           stylegan2  at 256, R1 every 16 steps and path length every 4, style mixing; BATCH images a step
@@ -16,6 +16,8 @@ MODE      recipe          float32 with PyTorch's switches as they are, the detec
 DETECTOR  "module": PyTorch's own text of the network (bench/reference/tigas_net.py); or a file of TorchScript, for recipe
           and tuned. Compiled is always the module.
 SECONDS   what timed steps may take, after the warm-up
+
+--no-trial: cuDNN chooses without trying, which saves half a minute at the start. --profile: prints the kernels of a step instead.
 
 Images lie on the host, in pinned memory, and each update fetches others. A failure is a line too, with "error".
 """
@@ -58,7 +60,7 @@ class Settings:
         networks.Resampling.how, networks.Resampling.own = args.blur or "groups", not recipe
         if not recipe:
             torch.set_float32_matmul_precision("high")
-            torch.backends.cudnn.benchmark = True
+            torch.backends.cudnn.benchmark = not args.no_trial
 
     def placed(self, net):
         return net.to(self.device).to(memory_format=self.layout)
@@ -430,6 +432,8 @@ def run(args, out):
     out.update(first_step_s=round(first, 2), warmup_s=round(warm, 2))
     if s.compiles:
         out["graph_breaks"] = graph_breaks()
+    if args.profile:
+        return profiled(case, s)
     if s.cuda:
         torch.cuda.reset_peak_memory_stats()
     ms, steps = measured(case, s.device, args.seconds, each)
@@ -449,6 +453,23 @@ def run(args, out):
             print("peer: flops:", e, file=sys.stderr)
 
 
+def profiled(case, s):
+    """Prints on standard error which kernels a step spends its time in."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CUDA if s.cuda else ProfilerActivity.CPU]) as p:
+        begin = time.perf_counter()
+        case.step(1)
+        sync(s.device)
+        ms = 1e3 * (time.perf_counter() - begin)
+    time_of = lambda e: getattr(e, "self_device_time_total", 0) or e.self_cpu_time_total
+    rows = sorted(p.key_averages(), key=time_of, reverse=True)
+    total = sum(map(time_of, rows)) / 1e3
+    print("a step of %.1f ms has %.1f ms in %d kernels" % (ms, total, sum(e.count for e in rows)), file=sys.stderr)
+    for e in rows[:24]:
+        print("%8.3f ms %6d  %s" % (time_of(e) / 1e3, e.count, e.key[:150]), file=sys.stderr)
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n\n")[0])
     parser.add_argument("case", choices=CASES)
@@ -462,6 +483,8 @@ def main():
     parser.add_argument("--no-flops", action="store_true")
     parser.add_argument("--blur", choices=["groups", "images", "shifts"])
     parser.add_argument("--layout", choices=["nchw", "nhwc"])
+    parser.add_argument("--no-trial", action="store_true")
+    parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
     out = {"who": "pytorch", "case": args.case, "mode": args.mode, "batch": args.batch}
     for key in ("size", "images_per_s", "ms_per_step", "detector_share", "peak_allocated_MiB", "peak_reserved_MiB", "warmup_s",

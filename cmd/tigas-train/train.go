@@ -117,7 +117,7 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 		return err
 	}
 	t.run.Precision, t.run.CUDAGraphs = t.gpu.precision(device), t.gpu.Graphs
-	if err = t.run.Precision.Switch(device, t.sys.Deterministic); err != nil {
+	if err = t.run.Precision.Switch(device); err != nil {
 		return err
 	}
 	flags := flagValues(cmd.Flags())

@@ -83,16 +83,43 @@ func TestResampling(t *testing.T) {
 	near(t, x.Resize(8, 8, false).Narrow(2, 1, 6).Narrow(3, 1, 6), f.double(x).Narrow(2, 1, 6).Narrow(3, 1, 6), 1e-12)
 	require.InDelta(t, 4, f.blur4(x.OnesLike(), 0).Max().Float64(), 1e-12)
 
-	// A GPU's way gives the same.
 	y := s.Randn(b.Generator, []int64{2, 3, 6, 6}, f64)
-	for _, k := range []torch.ConvOptions{{Padding: 2}, {Padding: 1, Stride: 2}} {
-		near(t, byGroups(y, f.four, k, (*torch.Tensor).Conv2d), byImages(y, f.four, k, (*torch.Tensor).Conv2d), 1e-12)
-		near(t, byGroups(y, f.four, k, (*torch.Tensor).ConvTranspose2d),
-			byImages(y, f.four, k, (*torch.Tensor).ConvTranspose2d), 1e-12)
-	}
 	// double is four times the transpose of half: <half(y), z> = <y, double(z)> / 4.
 	z := s.Randn(b.Generator, []int64{2, 3, 3, 3}, f64)
 	require.InDelta(t, f.half(y).Mul(z).Sum().Float64(), f.double(z).Mul(y).Sum().Float64()/4, 1e-12)
+}
+
+// A GPU's way gives the same: values, gradients, and gradients of these.
+func TestPooledResampling(t *testing.T) {
+	s, b := styleScope(t)
+	f := newResampler(b)
+	defer func(was func(*torch.Tensor) bool) { pools = was }(pools)
+	for name, op := range map[string]func(x *torch.Tensor) *torch.Tensor{
+		"blur4, 0": func(x *torch.Tensor) *torch.Tensor { return f.blur4(x, 0) },
+		"blur4, 1": func(x *torch.Tensor) *torch.Tensor { return f.blur4(x, 1) },
+		"blur, 2":  func(x *torch.Tensor) *torch.Tensor { return f.blur(x, 2) },
+		"half":     f.half, "double": f.double,
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := s.Randn(b.Generator, []int64{2, 3, 6, 8}, f64).RequiresGrad(true)
+			var weights *torch.Tensor
+			all := func(pooled bool) (y, first, second *torch.Tensor) {
+				pools = func(*torch.Tensor) bool { return pooled }
+				y = op(x)
+				if weights == nil {
+					weights = s.Randn(b.Generator, y.Shape(), f64).RequiresGrad(true)
+				}
+				first = torch.Grad(y.Mul(weights).Mul(y).Sum(), []*torch.Tensor{x}, torch.GradOptions{CreateGraph: true})[0]
+				second = torch.Grad(first.Square().Sum(), []*torch.Tensor{weights}, torch.GradOptions{})[0]
+				return y, first, second
+			}
+			y, first, second := all(false)
+			py, pfirst, psecond := all(true)
+			near(t, y, py, 1e-12)
+			near(t, first, pfirst, 1e-12)
+			near(t, second, psecond, 1e-11)
+		})
+	}
 }
 
 func TestEqualisedLearningRate(t *testing.T) {

@@ -19,10 +19,10 @@ func needCUDA(t *testing.T) torch.Device {
 	return torch.CUDA(0)
 }
 
-// The kernel of a GPU contracts products and sums, hence 1e-5.
+// The kernel has the bias corrections in float32, where 1 - 0.999 is off by 6e-5 of itself, hence 1e-4; 2e-5 were seen on an H200.
 func TestCapturableOnCUDAFollowsCPU(t *testing.T) {
 	d := needCUDA(t)
-	eachForm(t, d, func(t *testing.T, name string, lists bool) { follow(t, name, d, lists, 1e-5) })
+	eachForm(t, d, func(t *testing.T, name string, lists bool) { follow(t, name, d, lists, 1e-4) })
 }
 
 // A captured step, replayed with other gradients, learning rates and skips, is the step of an optimiser without a graph.

@@ -9,9 +9,10 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/tigas/network"
 )
 
-// halved is m's network in o.DType, in work, or nil: when that is float32, and for a module that is not of package network.
+// halved is m's network in o.DType, folded and laid out for a GPU, in work, or nil: for float32 on a CPU, where results are to be
+// those of the network as it is written to the last bits, and for a module that is not of package network.
 func halved(work *torch.Scope, m *jit.Module, o OpenOptions) (*jit.Module, error) {
-	if o.DType == torch.Float32 {
+	if o.DType == torch.Float32 && !o.Device.IsCUDA() {
 		return nil, nil
 	}
 	params, err := m.Parameters(work)

@@ -64,7 +64,7 @@ func (r *gpuRun) train(t *testing.T, family string) (log map[string][]float64, w
 	root := torch.NewScope()
 	defer root.Close()
 	require.NoError(t, torch.Seed(5))
-	require.NoError(t, r.precision.Switch(r.device, true))
+	require.NoError(t, r.precision.Switch(r.device))
 	d, err := tigas.Embedded(root, tigas.OpenOptions{Device: r.device, Height: 32, DType: r.precision.DType()})
 	require.NoError(t, err)
 	// It sets in slowly: each step has another weight.

@@ -38,9 +38,9 @@ func (p Precision) DType() torch.DType {
 	return torch.DefaultDType
 }
 
-// Switch sets what is the same for a whole process: TF32 in cuBLAS and cuDNN, and whether cuDNN tries its algorithms at the
-// first sight of each shape. A program calls it once, before it trains on a GPU; on a CPU it changes nothing.
-func (p Precision) Switch(d torch.Device, deterministic bool) error {
+// Switch sets what is the same for a whole process: TF32 in cuBLAS and cuDNN. A program calls it once, before it trains on a GPU;
+// on a CPU it changes nothing.
+func (p Precision) Switch(d torch.Device) error {
 	if !d.IsCUDA() {
 		return nil
 	}
@@ -49,7 +49,6 @@ func (p Precision) Switch(d torch.Device, deterministic bool) error {
 		return err
 	}
 	w.MatmulTF32, w.CuDNNTF32 = p != FP32, p != FP32
-	w.CuDNNBenchmark, w.CuDNNDeterministic = !deterministic, deterministic
 	return cuda.SetSwitches(w)
 }
 

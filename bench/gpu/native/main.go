@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tigas-train/tigas-train/cgo/cuda"
+	"github.com/tigas-train/tigas-train/cgo/jit"
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/checkpoint"
 	"github.com/tigas-train/tigas-train/pkg/data"
@@ -25,6 +25,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/monitor"
 	"github.com/tigas-train/tigas-train/pkg/sched"
 	"github.com/tigas-train/tigas-train/pkg/tigas"
+	"github.com/tigas-train/tigas-train/pkg/tigas/network"
 	"github.com/tigas-train/tigas-train/pkg/trainers"
 )
 
@@ -39,6 +40,7 @@ type setup struct {
 	detector     string
 	device       torch.Device
 	divisor      int
+	trial        bool // of cuDNN's algorithms
 }
 
 // result has the keys of peer.py.
@@ -75,7 +77,15 @@ func main() {
 	flag.IntVar(&s.batch, "batch", 0, "")
 	flag.IntVar(&s.size, "size", 0, "")
 	flag.IntVar(&s.divisor, "width-divisor", 1, "of the networks, for tries on a CPU")
+	flag.BoolVar(&s.trial, "cudnn-benchmark", false, "")
 	flag.Parse()
+	if flag.Arg(0) == "fold" {
+		if err := fold(s.detector, flag.Arg(1), trainers.Precision(precision).DType()); err != nil {
+			fmt.Fprintln(os.Stderr, "native:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	s.name, s.precision = flag.Arg(0), trainers.Precision(precision)
 	r := result{Who: "tigas-train", Case: s.name, Mode: precision}
 	if s.channelsLast {
@@ -83,6 +93,9 @@ func main() {
 	}
 	if s.graphs != trainers.GraphsOff {
 		r.Mode += "+graphs"
+	}
+	if s.trial {
+		r.Mode += "+trial"
 	}
 	err := s.run(device, &r)
 	if err != nil {
@@ -100,8 +113,18 @@ func (s *setup) run(device string, r *result) (err error) {
 	if s.device, err = torch.ParseDevice(device); err != nil {
 		return err
 	}
-	if err = s.precision.Switch(s.device, false); err != nil {
+	if err = s.precision.Switch(s.device); err != nil {
 		return err
+	}
+	if s.trial && s.device.IsCUDA() {
+		w, err := cuda.ReadSwitches()
+		if err != nil {
+			return err
+		}
+		w.CuDNNBenchmark = true
+		if err = cuda.SetSwitches(w); err != nil {
+			return err
+		}
 	}
 	r.LibTorch = torch.Version()
 	if p, err := cuda.PropertiesOf(s.device); err == nil {
@@ -141,8 +164,9 @@ func (s *setup) run(device string, r *result) (err error) {
 	})
 }
 
-// term is the milliseconds of the TIGAS term with its gradient, the median of batches that are queued without a wait.
-func (s *setup) term(root *torch.Scope, d *tigas.Detector) (float64, error) {
+// term is the milliseconds of the TIGAS term with its gradient, the median of batches that are queued without a wait; as a graph
+// where the training has it in one.
+func (s *setup) term(root *torch.Scope, d *tigas.Detector) (ms float64, err error) {
 	t := tigas.Term{Detector: d, Weight: sched.Constant{Value: 0.1}, Options: tigas.LossOptions{Range: tigas.Symmetric}}
 	x := root.Rand(nil, []int64{int64(s.batch), 3, int64(s.size), int64(s.size)}, torch.Options{Device: s.device}).
 		MulScalar(2).SubScalar(1).RequiresGrad(true)
@@ -153,6 +177,34 @@ func (s *setup) term(root *torch.Scope, d *tigas.Detector) (float64, error) {
 			return nil
 		})
 	}
+	if s.graphs == trainers.GraphsOff || !s.device.IsCUDA() {
+		return s.timed(once)
+	}
+	stream, err := cuda.NewStream(s.device)
+	if err != nil {
+		return 0, err
+	}
+	kept := root.Child()
+	defer kept.Close()
+	cuda.On(stream, func() {
+		for range 4 {
+			if err = once(); err != nil {
+				return
+			}
+		}
+		if err = s.wait(); err != nil {
+			return
+		}
+		var g *cuda.Graph
+		if g, err = cuda.Capture(kept, stream, nil, func() { err = once() }); err != nil {
+			return
+		}
+		ms, err = s.timed(g.Replay)
+	})
+	return ms, err
+}
+
+func (s *setup) timed(once func() error) (float64, error) {
 	const group = 5
 	var times []float64
 	begin := time.Now()
@@ -271,6 +323,36 @@ func (s *setup) memory(r *result) error {
 	return err
 }
 
+// fold writes the network of a detector as GPUs compute it, for peer.py to profile.
+func fold(from, to string, dtype torch.DType) error {
+	return torch.Scoped(func(s *torch.Scope) error {
+		m, err := jit.Load(s, from, torch.CPU)
+		if err != nil {
+			return err
+		}
+		params, err := m.Parameters(s)
+		if err != nil {
+			return err
+		}
+		buffers, err := m.Buffers(s)
+		if err != nil {
+			return err
+		}
+		a, tensors, ok := network.Recognise(append(params, buffers...))
+		if !ok {
+			return fmt.Errorf("%s: not a network of TIGAS", from)
+		}
+		if dtype == torch.DefaultDType {
+			dtype = torch.Float32
+		}
+		half, err := network.NewFolded(s, a, tensors, dtype)
+		if err != nil {
+			return err
+		}
+		return half.Save(to)
+	})
+}
+
 func median(l []float64) float64 {
 	if len(l) == 0 {
 		return 0
@@ -298,5 +380,3 @@ type kept struct{ images []image.Image }
 func (k kept) Name() string                     { return "noise" }
 func (k kept) Len() int                         { return len(k.images) }
 func (k kept) Image(i int) (image.Image, error) { return k.images[i], nil }
-
-var _ io.Writer = os.Stderr

@@ -23,7 +23,11 @@ func (b *builder) attention(name string, c int) {
 	w2 := b.typedAdd(name+".channel_attn.fc.2.weight", Normal002, c, r)
 	b.line("a = torch.mean(x, [2, 3])")
 	// The pooling whose gradient goes to the first of equal maxima; amax would share it among them.
-	b.line("m = torch.flatten(torch.adaptive_max_pool2d(x, [1, 1])[0], 1)")
+	if b.folded {
+		b.line("m = torch.max(torch.flatten(x, 2), 2)[0]") // the same, and many threads of a GPU work on an image
+	} else {
+		b.line("m = torch.flatten(torch.adaptive_max_pool2d(x, [1, 1])[0], 1)")
+	}
 	b.line("a = torch.matmul(torch.relu(torch.matmul(a, %s.t())), %s.t())", w1, w2)
 	b.line("m = torch.matmul(torch.relu(torch.matmul(m, %s.t())), %s.t())", w1, w2)
 	b.line("x = x * torch.sigmoid(a + m).unsqueeze(2).unsqueeze(3)")
