@@ -27,7 +27,7 @@ pack() {
   mkdir -p build/gpu "$work/go/bin" "$work/go/pkg/tool/linux_amd64"
   say 'packing Go, without what only tests and documentation want'
   cp "$root/bin/go" "$work/go/bin/"
-  for tool in asm cgo compile link; do cp "$root/pkg/tool/linux_amd64/$tool" "$work/go/pkg/tool/linux_amd64/"; done
+  for tool in asm cgo compile link vet; do cp "$root/pkg/tool/linux_amd64/$tool" "$work/go/pkg/tool/linux_amd64/"; done
   strip "$work"/go/bin/* "$work"/go/pkg/tool/linux_amd64/*
   cp -r "$root/pkg/include" "$work/go/pkg/"
   cp "$root/VERSION" "$root/go.env" "$work/go/"

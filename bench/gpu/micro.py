@@ -2,7 +2,7 @@
 """What decides how operators are written for a GPU: milliseconds of variants, median of 20 after 5 warm-ups, of fewer where
 that takes long.
 
-usage: micro.py [SECTION ...] [--device cuda|cpu] [--tiny]
+usage: micro.py [SECTION ...] [--device cuda|cpu] [--tiny] [--slow]
 
 a  StyleGAN2's filter [1 3 3 1]: forwards, backwards, and the derivative of the backward pass
 b  a convolution 3 x 3 in the types and layouts there are
@@ -25,6 +25,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("sections", nargs="*")
 parser.add_argument("--device", default="cuda")
 parser.add_argument("--tiny", action="store_true")
+parser.add_argument("--slow", action="store_true")
 args = parser.parse_args()
 device, cuda = torch.device(args.device), args.device != "cpu"
 BF16, FP32 = torch.bfloat16, torch.float32
@@ -101,10 +102,10 @@ def own(how):
 
 
 BLURS = {
-    "groups": plain("groups"), "groups, own derivative": own("groups"), "images": plain("images"),
-    "images, own derivative": own("images"), "shifts": plain("shifts"), "1x4, 4x1 groups": one_by_four, "three pools": pools,
-    "pad, three pools": pools_padded,
+    "groups, own derivative": own("groups"), "three pools": pools, "images, own derivative": own("images"),
+    "shifts": plain("shifts"), "1x4, 4x1 groups": one_by_four, "pad, three pools": pools_padded,
 }
+SLOW = {"groups": plain("groups"), "images": plain("images")}  # 640 and 860 ms for a second derivative on an H200
 
 
 def section_a():
@@ -116,7 +117,7 @@ def section_a():
             for layout in LAYOUTS:
                 x = randn(shape, dtype, LAYOUTS[layout]).requires_grad_()
                 right = None
-                for name, f in BLURS.items():
+                for name, f in (BLURS | (SLOW if args.slow else {})).items():
                     label = "%s %s %s %s" % (list(shape[1:3]), "bf16" if dtype == BF16 else "fp32", layout, name)
                     try:
                         y = f(x, pad)

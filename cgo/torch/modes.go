@@ -42,6 +42,14 @@ func Autocast(d Device, dtype DType, f func()) {
 	}, f)
 }
 
+// SecondOrder runs f, a pass whose gradient will be differentiated again (CreateGraph), such as that of a gradient penalty. What
+// it computes is the same. On CUDA the convolutions in it, [Tensor.Conv2d] and [Tensor.ConvTranspose2d], have second
+// derivatives that take as long as first ones; libtorch's own take many times that, and a launch for each group. It does
+// nothing inside of [Autocast], and not to what TorchScript computes.
+func SecondOrder(f func()) {
+	region(func(m *ctorch.Modes) { m.SecondOrder = 1 }, f)
+}
+
 // IsGradEnabled tells whether operations on this goroutine are recorded now.
 func IsGradEnabled() bool {
 	runtime.LockOSThread()

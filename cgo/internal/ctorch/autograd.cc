@@ -35,6 +35,7 @@ void set_autocast_dtype(at::DeviceType d, at::ScalarType t) {
 #endif
 
 thread_local int region_depth = 0;
+thread_local bool second_order = false;
 std::atomic<bool> checking{false};
 
 std::vector<at::Tensor> list(const ct_handle *h, int n) {
@@ -45,13 +46,14 @@ std::vector<at::Tensor> list(const ct_handle *h, int n) {
 }
 
 ct_modes modes_now() {
-  ct_modes m;
+  ct_modes m{};
   m.grad = at::GradMode::is_enabled();
   m.autocast_cpu = autocast_on(at::kCPU);
   m.autocast_cpu_dtype = static_cast<int32_t>(autocast_dtype(at::kCPU));
   m.autocast_cuda = autocast_on(at::kCUDA);
   m.autocast_cuda_dtype = static_cast<int32_t>(autocast_dtype(at::kCUDA));
   m.cache = at::autocast::is_autocast_cache_enabled();
+  m.second_order = second_order;
   m.thread = reinterpret_cast<int64_t>(&region_depth);
   return m;
 }
@@ -65,6 +67,7 @@ void modes_set(const ct_modes &m) {
   set_autocast_dtype(at::kCUDA, static_cast<at::ScalarType>(m.autocast_cuda_dtype));
   set_autocast(at::kCUDA, m.autocast_cuda != 0);
   at::autocast::set_autocast_cache_enabled(m.cache != 0);
+  second_order = m.second_order != 0;
 }
 
 // Casts of weights are cached while a mode lasts. The cache knows a weight only, so a cast must not outlive its mode: one
@@ -82,6 +85,8 @@ void ct::check_modes() {
     throw bad_argument("this OS thread was left in a mode outside any region");
   ct::check_stream();
 }
+
+bool ct::in_second_order() noexcept { return second_order && !autocast_on(at::kCUDA); }
 
 void ct_check_modes(int on) { checking.store(on != 0); }
 

@@ -30,6 +30,7 @@ struct Op {
   c10::OperatorHandle handle;
   std::vector<Arg> args;
   Shape shape;
+  const Op *second_order = nullptr; // the same for gradients of gradients, see conv.cc; null: itself
 };
 
 Kind kind_of(const c10::TypePtr &t) {
@@ -309,15 +310,28 @@ bool repeatable(const Op &op, const ct_val *args, int nargs) {
       });
 }
 
+std::unique_ptr<Op> digest(const c10::OperatorHandle &h) {
+  auto o = std::make_unique<Op>(Op{h, {}, Shape::Boxed});
+  for (const auto &a : h.schema().arguments()) o->args.push_back(arg_of(a));
+  o->shape = shape_of(h, o->args);
+  return o;
+}
+
+const char *of_second_order(const std::string &name) {
+  if (name == "aten::conv2d") return "tigas::conv2d";
+  if (name == "aten::conv_transpose2d") return "tigas::conv_transpose2d";
+  return nullptr;
+}
+
 } // namespace
 
 int ct_op_find(const char *name, const char *overload, ct_handle *op, char **msg) {
   CT_GUARD({
     auto h = c10::Dispatcher::singleton().findSchema({name, overload});
     if (!h) throw ct::bad_argument("no such operator in this libtorch");
-    auto o = std::make_unique<Op>(Op{*h, {}, Shape::Boxed});
-    for (const auto &a : h->schema().arguments()) o->args.push_back(arg_of(a));
-    o->shape = shape_of(*h, o->args);
+    auto o = digest(*h);
+    if (const char *other = of_second_order(name); other && (!*overload || std::strcmp(overload, "input") == 0))
+      o->second_order = digest(c10::Dispatcher::singleton().findSchemaOrThrow(other, "")).release();
     *op = reinterpret_cast<ct_handle>(o.release()); // lives as long as the process: operators are looked up once each
   });
 }
@@ -326,8 +340,10 @@ int ct_op_call(ct_handle p, const ct_val *args, int nargs, const int64_t *words,
                int *n_out, char **msg) {
   *n_out = 0;
   CT_GUARD({
-    const Op &op = *reinterpret_cast<const Op *>(p);
+    const Op &asked = *reinterpret_cast<const Op *>(p);
     ct::check_modes();
+    const bool other = asked.second_order && ct::in_second_order() && nargs > 0 && args[0].tag == CT_TENSOR && Loan(args[0]).t.is_cuda();
+    const Op &op = other ? *asked.second_order : asked;
     const int want = static_cast<int>(op.args.size());
     if (nargs > want)
       throw ct::bad_argument("got " + std::to_string(nargs) + " arguments vs at most " + std::to_string(want));

@@ -110,6 +110,8 @@ inline c10::Device device_of(int64_t p) {
   return c10::Device(static_cast<c10::DeviceType>(p >> 8), static_cast<c10::DeviceIndex>((p & 0xff) - 1));
 }
 
+bool in_second_order() noexcept; // this thread is in a region for gradients of gradients, without autocast
+
 void check_modes(); // throws in the invariants build when this thread was left in a mode
 
 } // namespace ct

@@ -84,6 +84,8 @@ int ct_grad(const ct_handle *outputs, const ct_handle *grads, int n, const ct_ha
 /* Thread-local modes. The caller holds its OS thread from enter to leave. */
 typedef struct {
   int32_t grad, autocast_cpu, autocast_cpu_dtype, autocast_cuda, autocast_cuda_dtype, cache;
+  int32_t second_order; /* convolutions on CUDA are those of conv.cc */
+  int32_t unused;
   int64_t thread; /* out only: which thread this is */
 } ct_modes;
 int ct_modes_get(ct_modes *out, char **msg);
