@@ -144,7 +144,7 @@ for p in "${parts[@]}"; do
     doctor) timed doctor 60 "$dir/bin/tigas-train" doctor; cat "$out/doctor.log" >&2 ;;
     test) run_tests ;;
     train) train ;;
-    bench) timed bench "${BENCH_LIMIT:-400}" bench/gpu/run.sh "$dir/bin" "$out"; cat "$out/table.md" 2>/dev/null ;;
+    bench) timed bench "${BENCH_LIMIT:-3600}" bench/gpu/run.sh "$dir/bin" "$out"; cat "$out/table.md" 2>/dev/null ;;
   esac
 done
 printf '%s\n' "${results[@]}"

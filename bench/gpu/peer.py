@@ -2,7 +2,7 @@
 """The PyTorch twin of tigas-train on a GPU: the same networks, losses and updates. Prints a line of JSON.
 
 usage: peer.py CASE MODE DETECTOR BATCH SECONDS [--size R] [--device cuda|cpu] [--width-divisor K] [--no-flops]
-               [--blur groups|images|shifts] [--layout nchw|nhwc] [--no-trial] [--profile]
+               [--blur groups|images|shifts] [--layout nchw|nhwc] [--no-trial] [--profile] [--wait FILE]
 
 CASE      wgan-gp    Mimicry's ResNet pair at 64, five critic updates and one of the generator; 5 BATCH images a step
           stylegan2  at 256, R1 every 16 steps and path length every 4, style mixing; BATCH images a step
@@ -17,7 +17,7 @@ DETECTOR  "module": PyTorch's own text of the network (bench/reference/tigas_net
           and tuned. Compiled is always the module.
 SECONDS   what timed steps may take, after the warm-up
 
---no-trial: cuDNN chooses without trying, which saves half a minute at the start. --profile: prints the kernels of a step instead.
+--wait: after the warm-up, until the file is there. --no-trial: cuDNN chooses without trying, which saves half a minute at the start. --profile: prints the kernels of a step instead.
 
 Images lie on the host, in pinned memory, and each update fetches others. A failure is a line too, with "error".
 """
@@ -26,6 +26,7 @@ import contextlib
 import copy
 import json
 import math
+import os
 import random
 import statistics
 import sys
@@ -432,6 +433,8 @@ def run(args, out):
     out.update(first_step_s=round(first, 2), warmup_s=round(warm, 2))
     if s.compiles:
         out["graph_breaks"] = graph_breaks()
+    while args.wait and not os.path.exists(args.wait):
+        time.sleep(0.1)
     if args.profile:
         return profiled(case, s)
     if s.cuda:
@@ -485,6 +488,7 @@ def main():
     parser.add_argument("--layout", choices=["nchw", "nhwc"])
     parser.add_argument("--no-trial", action="store_true")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--wait", metavar="FILE")
     args = parser.parse_args()
     out = {"who": "pytorch", "case": args.case, "mode": args.mode, "batch": args.batch}
     for key in ("size", "images_per_s", "ms_per_step", "detector_share", "peak_allocated_MiB", "peak_reserved_MiB", "warmup_s",

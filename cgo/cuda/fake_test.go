@@ -370,7 +370,7 @@ func TestGraphs(t *testing.T) {
 	s := torch.NewScope()
 	gen, err := s.NewGenerator(torch.CPU, 77)
 	require.NoError(t, err)
-	g, err := cuda.Capture(s, stream, []*torch.Generator{gen}, func() {
+	g, err := cuda.Capture(s, stream, cuda.CaptureOptions{Generators: []*torch.Generator{gen}}, func() {
 		require.Equal(t, stream, current(t, torch.CUDA(1)))
 		// Nothing is tried again meanwhile: emptying the cache would end the capture.
 		require.NoError(t, ctorch.FakeShort(1))
@@ -382,17 +382,20 @@ func TestGraphs(t *testing.T) {
 	require.NoError(t, g.Replay())
 	require.NoError(t, g.Replay())
 	require.Equal(t, []string{"replay", "replay"}, calls())
-	_, err = cuda.Capture(s, stream, nil, func() { s.Ones([]int64{2}).Add(s.Ones([]int64{3})) })
+	_, err = cuda.Capture(s, stream, cuda.CaptureOptions{Beside: g}, func() {})
+	require.NoError(t, err)
+	require.Equal(t, []string{"make_graph", "begin_capture_1_shared", "end_capture"}, calls())
+	_, err = cuda.Capture(s, stream, cuda.CaptureOptions{}, func() { s.Ones([]int64{2}).Add(s.Ones([]int64{3})) })
 	require.ErrorContains(t, err, "torch: add.Tensor: The size of tensor")
 	require.Equal(t, []string{"make_graph", "begin_capture_1", "end_capture", "synchronize_device_1", "destroy_graph"}, calls())
-	_, err = cuda.Capture(s, main, nil, func() { t.Error("it ran") })
+	_, err = cuda.Capture(s, main, cuda.CaptureOptions{}, func() { t.Error("it ran") })
 	require.EqualError(t, err, "cuda: Capture: graphs want another stream than the default one")
 	calls()
-	require.PanicsWithValue(t, "planted", func() { _, _ = cuda.Capture(s, stream, nil, func() { panic("planted") }) })
+	require.PanicsWithValue(t, "planted", func() { _, _ = cuda.Capture(s, stream, cuda.CaptureOptions{}, func() { panic("planted") }) })
 	require.Equal(t, main, current(t, torch.CUDA(1)))
 	calls()
 	s.Close()
-	require.Equal(t, []string{"synchronize_device_1", "destroy_graph"}, calls())
+	require.Equal(t, []string{"synchronize_device_1", "destroy_graph", "synchronize_device_1", "destroy_graph"}, calls())
 	err = torch.Try(func() { _ = g.Replay() })
 	require.ErrorIs(t, err, torch.ErrClosed)
 }

@@ -25,27 +25,41 @@ type graphCell struct {
 	stream Stream
 }
 
+// CaptureOptions are the settings of [Capture]. The zero value is a graph by itself that draws from libtorch's default generator.
+type CaptureOptions struct {
+	Generators []*torch.Generator // that f draws from, in place of the default one
+	Beside     *Graph             // shares its memory with this one
+}
+
 // Capture records what f queues on stream, which is not done: only Replay does it. f must not read what is computed (the
 // operation that would panics), nor allocate other memory than libtorch's. Random numbers of generators move on with each
 // replay as they would have with each call of f; the default generator may not be drawn from if others are given.
 //
+// Memory that is free when the graph Beside has ended is used by both: they must be replayed one after
+// the other, and what is read after a replay must be read, or copied, before the other one's.
+//
 // The graph belongs to s. When f panics with a *torch.Error, or what it does cannot be recorded, Capture returns an error and
 // nothing is changed, but what f did on the host; it returns an error that wraps [ErrNoCUDA] for a stream of the CPU. Only
 // one capture may be under way. Meanwhile nothing is tried again that is short of memory.
-func Capture(s *torch.Scope, stream Stream, generators []*torch.Generator, f func()) (*Graph, error) {
+func Capture(s *torch.Scope, stream Stream, o CaptureOptions, f func()) (*Graph, error) {
 	const op = "Capture"
 	torch.CheckScope(s, "cuda."+op)
 	if !stream.device.IsCUDA() {
 		return nil, &cudaError{text: fmt.Sprintf("%s: got the stream of %s vs one of CUDA", op, stream.device), kind: ErrNoCUDA}
 	}
 	var hs []ctorch.Handle
-	for _, g := range generators {
+	for _, g := range o.Generators {
 		hs = append(hs, torch.HandleOfGenerator(g))
+	}
+	var beside ctorch.Graph
+	if o.Beside != nil {
+		torch.CheckScope(o.Beside.scope, "cuda."+op)
+		beside = o.Beside.c.h
 	}
 	c := &graphCell{stream: stream}
 	var failed error
 	On(stream, func() {
-		h, err := ctorch.GraphBegin(stream.device.Index(), hs)
+		h, err := ctorch.GraphBegin(stream.device.Index(), hs, beside)
 		if err != nil {
 			failed = wrap(op, err)
 			return
@@ -68,7 +82,7 @@ func Capture(s *torch.Scope, stream Stream, generators []*torch.Generator, f fun
 		}
 		done, c.h = true, h
 	})
-	runtime.KeepAlive(generators)
+	runtime.KeepAlive(o)
 	if failed != nil {
 		return nil, failed
 	}

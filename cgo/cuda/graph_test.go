@@ -11,7 +11,7 @@ import (
 
 func TestGraphsWantCUDA(t *testing.T) {
 	s := within(t)
-	_, err := cuda.Capture(s, cuda.Stream{}, nil, func() { t.Error("it ran") })
+	_, err := cuda.Capture(s, cuda.Stream{}, cuda.CaptureOptions{}, func() { t.Error("it ran") })
 	require.ErrorIs(t, err, cuda.ErrNoCUDA)
 	require.EqualError(t, err, "cuda: Capture: got the stream of cpu vs one of CUDA")
 }
@@ -50,7 +50,7 @@ func TestGraphsComputeTheSame(t *testing.T) {
 					step()
 				default:
 					if g == nil {
-						g, err = cuda.Capture(s, stream, []*torch.Generator{gen}, step)
+						g, err = cuda.Capture(s, stream, cuda.CaptureOptions{Generators: []*torch.Generator{gen}}, step)
 						require.NoError(t, err)
 					}
 					require.NoError(t, g.Replay())
@@ -75,10 +75,10 @@ func TestGraphsThatReadAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	x := s.Ones([]int64{3}, torch.Options{Device: d})
 	require.NoError(t, cuda.Synchronize(d))
-	_, err = cuda.Capture(s, stream, nil, func() { x.Sum().Float64() })
+	_, err = cuda.Capture(s, stream, cuda.CaptureOptions{}, func() { x.Sum().Float64() })
 	require.Error(t, err)
 	require.Equal(t, 3.0, x.Sum().Float64())
-	g, err := cuda.Capture(s, stream, nil, func() { x.Add_(x) })
+	g, err := cuda.Capture(s, stream, cuda.CaptureOptions{}, func() { x.Add_(x) })
 	require.NoError(t, err)
 	require.NoError(t, g.Replay())
 	require.NoError(t, g.Replay())

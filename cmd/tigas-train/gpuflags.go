@@ -19,9 +19,9 @@ const auto = "auto"
 
 func (g *gpuFlags) register(f *pflag.FlagSet) {
 	g.Precision, g.ChannelsLast, g.Graphs = auto, auto, trainers.GraphsAuto
-	f.StringVar(&g.Precision, "precision", auto, "of the networks: fp32, tf32 or bf16; gradient penalties are never below tf32 "+
-		"(auto: bf16 on a GPU that has it, else fp32)")
-	f.StringVar(&g.ChannelsLast, "channels-last", auto, "memory format of the convolutions: on, off (auto: on where --precision is bf16)")
+	f.StringVar(&g.Precision, "precision", auto, "of the networks: fp32, tf32, bf16, or fp16 on a GPU, with scaled losses; "+
+		"gradient penalties are never below tf32 (auto: bf16 on a GPU that has it, else fp32)")
+	f.StringVar(&g.ChannelsLast, "channels-last", auto, "memory format of the convolutions: on, off (auto: on where --precision is bf16 or fp16)")
 	f.StringVar(&g.Graphs, "cuda-graphs", trainers.GraphsAuto, "record the step and replay it: on, off (auto: on a GPU, where the step can be recorded)")
 }
 
@@ -29,7 +29,7 @@ func (g *gpuFlags) register(f *pflag.FlagSet) {
 func (g gpuFlags) validate() error {
 	if g.Precision != auto {
 		if _, err := trainers.ParsePrecision(g.Precision); err != nil {
-			return usagef("--precision: got %q vs auto, fp32, tf32 or bf16", g.Precision)
+			return usagef("--precision: got %q vs auto, fp32, tf32, bf16 or fp16", g.Precision)
 		}
 	}
 	if c := g.ChannelsLast; c != auto && c != "on" && c != "off" {
@@ -37,6 +37,14 @@ func (g gpuFlags) validate() error {
 	}
 	if _, err := trainers.ParseGraphMode(g.Graphs); err != nil {
 		return usagef("--cuda-graphs: got %q vs auto, on or off", g.Graphs)
+	}
+	return nil
+}
+
+// on refuses what the device does not do.
+func (g gpuFlags) on(d torch.Device) error {
+	if g.precision(d) == trainers.FP16 && !d.IsCUDA() {
+		return usagef("--precision: fp16 wants a GPU: bf16 works on a CPU too")
 	}
 	return nil
 }
@@ -58,5 +66,6 @@ func (g gpuFlags) channelsLast(d torch.Device) bool {
 	if g.ChannelsLast != auto {
 		return g.ChannelsLast == "on"
 	}
-	return d.IsCUDA() && g.precision(d) == trainers.BF16
+	p := g.precision(d)
+	return d.IsCUDA() && (p == trainers.BF16 || p == trainers.FP16)
 }

@@ -97,6 +97,8 @@ func TestBadInput(t *testing.T) {
 		{"warm-up", []string{"gan", "--tigas-warmup", "soon"}, exitUsage, "--tigas-warmup"},
 		{"tigas-only without detector", []string{"gan", "--loss", "tigas-only", "--tigas-weight", "0"}, exitUsage, "--tigas-weight"},
 		{"device", []string{"gan", "--device", "tpu"}, exitUsage, "cuda:N"},
+		{"precision", []string{"gan", "--precision", "fp8"}, exitUsage, `--precision: got "fp8" vs auto, fp32, tf32, bf16 or fp16`},
+		{"float16 on a CPU", []string{"gan", "--precision", "fp16"}, exitUsage, "--precision: fp16 wants a GPU: bf16 works on a CPU too"},
 		{"missing folder", []string{"gan", "--data", dir + "/nowhere"}, exitData, "not found"},
 		{"empty folder", []string{"gan", "--data", dir + "/empty"}, exitData, "looked for .jpg"},
 		{"broken pictures", []string{"gan", "--data", dir + "/broken"}, exitData, "none of 2 pictures"},

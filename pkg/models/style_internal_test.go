@@ -90,10 +90,10 @@ func TestResampling(t *testing.T) {
 }
 
 // A GPU's way gives the same: values, gradients, and gradients of these.
-func TestPooledResampling(t *testing.T) {
+func TestResamplingByProducts(t *testing.T) {
 	s, b := styleScope(t)
 	f := newResampler(b)
-	defer func(was func(*torch.Tensor) bool) { pools = was }(pools)
+	defer func(was func(*torch.Tensor) bool) { products = was }(products)
 	for name, op := range map[string]func(x *torch.Tensor) *torch.Tensor{
 		"blur4, 0": func(x *torch.Tensor) *torch.Tensor { return f.blur4(x, 0) },
 		"blur4, 1": func(x *torch.Tensor) *torch.Tensor { return f.blur4(x, 1) },
@@ -103,8 +103,8 @@ func TestPooledResampling(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := s.Randn(b.Generator, []int64{2, 3, 6, 8}, f64).RequiresGrad(true)
 			var weights *torch.Tensor
-			all := func(pooled bool) (y, first, second *torch.Tensor) {
-				pools = func(*torch.Tensor) bool { return pooled }
+			all := func(multiplied bool, x *torch.Tensor) (y, first, second *torch.Tensor) {
+				products = func(*torch.Tensor) bool { return multiplied }
 				y = op(x)
 				if weights == nil {
 					weights = s.Randn(b.Generator, y.Shape(), f64).RequiresGrad(true)
@@ -113,11 +113,15 @@ func TestPooledResampling(t *testing.T) {
 				second = torch.Grad(first.Square().Sum(), []*torch.Tensor{weights}, torch.GradOptions{})[0]
 				return y, first, second
 			}
-			y, first, second := all(false)
-			py, pfirst, psecond := all(true)
-			near(t, y, py, 1e-12)
-			near(t, first, pfirst, 1e-12)
-			near(t, second, psecond, 1e-11)
+			y, first, second := all(false, x)
+			last := torch.Call("aten::contiguous", x.Detach(), 2).RequiresGrad(true) // channels last
+			for _, x := range []*torch.Tensor{x, last} {
+				py, pfirst, psecond := all(true, x)
+				near(t, y, py, 1e-12)
+				near(t, first, pfirst, 1e-12)
+				near(t, second, psecond, 1e-11)
+			}
+			require.Equal(t, int64(1), func() int64 { y, _, _ := all(true, last); return y.Strides()[1] }(), "the layout is kept")
 		})
 	}
 }

@@ -10,6 +10,9 @@ import (
 type resampler struct {
 	one  *torch.Tensor // [1, 1, 4, 4], sum 1
 	four *torch.Tensor // sum 4, for images with zeros between their pixels
+
+	scope    *torch.Scope // of the network
+	matrices map[bandedOn]*torch.Tensor
 }
 
 func newResampler(b nn.Builder) *resampler {
@@ -20,7 +23,7 @@ func newResampler(b nn.Builder) *resampler {
 			k = append(k, y*x/64)
 		}
 	}
-	r := &resampler{one: b.Buffer(0, 1, 1, 4, 4), four: b.Buffer(0, 1, 1, 4, 4)}
+	r := &resampler{one: b.Buffer(0, 1, 1, 4, 4), four: b.Buffer(0, 1, 1, 4, 4), scope: b.Scope}
 	s := b.Scope.Child()
 	defer s.Close()
 	t := s.FromFloat64s(k, 1, 1, 4, 4)
@@ -39,18 +42,18 @@ func (r *resampler) fixed() map[string]*torch.Tensor {
 	return map[string]*torch.Tensor{"resample_filter": r.one, "resample_filter_up": r.four}
 }
 
-// blur4 filters to [N, C, H + 2 pad - 3, W + 2 pad - 3], pad 0 to 2; the filter's sum is 4.
+// blur4 filters to [N, C, H + 2 pad - 3, W + 2 pad - 3], the filter's sum is 4.
 func (r *resampler) blur4(x *torch.Tensor, pad int64) *torch.Tensor {
-	if pools(x) {
-		return pooled(x, pad, 1, summed)
+	if products(x) {
+		return r.multiplied(x, func(n int64) banded { return banded{n, n + 2*pad - 3, pad, 1, 2} })
 	}
 	return filtered(x, r.four, torch.ConvOptions{Padding: pad}, (*torch.Tensor).Conv2d)
 }
 
 // blur is blur4 with a filter of sum 1.
 func (r *resampler) blur(x *torch.Tensor, pad int64) *torch.Tensor {
-	if pools(x) {
-		return pooled(x, pad, 1, averaged)
+	if products(x) {
+		return r.multiplied(x, func(n int64) banded { return banded{n, n + 2*pad - 3, pad, 1, 1} })
 	}
 	return filtered(x, r.one, torch.ConvOptions{Padding: pad}, (*torch.Tensor).Conv2d)
 }
@@ -58,18 +61,16 @@ func (r *resampler) blur(x *torch.Tensor, pad int64) *torch.Tensor {
 // half returns [N, C, H/2, W/2]: each pixel is the mean of 4 x 4, with weights, around the middle of the 2 x 2 that it
 // stands for.
 func (r *resampler) half(x *torch.Tensor) *torch.Tensor {
-	if pools(x) {
-		return pooled(x, 1, 2, averaged)
+	if products(x) {
+		return r.multiplied(x, func(n int64) banded { return banded{n, (n-2)/2 + 1, 1, 2, 1} })
 	}
 	return filtered(x, r.one, torch.ConvOptions{Padding: 1, Stride: 2}, (*torch.Tensor).Conv2d)
 }
 
 // double returns [N, C, 2H, 2W]: the transpose of half, times 4. Away from the border it is bilinear interpolation.
 func (r *resampler) double(x *torch.Tensor) *torch.Tensor {
-	if pools(x) {
-		// Zeros between the pixels and the first of three pools make copies of each.
-		x = torch.Call("aten::upsample_nearest2d", x, []int64{2 * x.Size(2), 2 * x.Size(3)}, nil, nil)
-		return pool(pool(x, 1, 1, averaged), 0, 1, averaged)
+	if products(x) {
+		return r.multiplied(x, func(n int64) banded { return banded{n, 2 * n, 2, 0, 2} })
 	}
 	return filtered(x, r.four, torch.ConvOptions{Padding: 1, Stride: 2}, (*torch.Tensor).ConvTranspose2d)
 }
@@ -84,28 +85,80 @@ func filtered(x, kernel *torch.Tensor, o torch.ConvOptions, f conv) *torch.Tenso
 	return f(x, x.Scope().Use(kernel).Expand(o.Groups, 1, 4, 4), nil, o)
 }
 
-// pools tells whether filters are pools: where the second derivative of a convolution with a group per channel, which R1 and
-// the path length take, is a launch for each group. On an H200 it takes 640 ms for [16, 128, 128, 128], a thousand times the
-// first one; written with channels as images it takes more.
-var pools = func(x *torch.Tensor) bool { return x.Device().IsCUDA() }
+// products tells whether filters are products with matrices: where the second derivative of a convolution with a group per
+// channel, which R1 and the path length take, is a launch for each group. On an H200 it takes 640 ms for [16, 128, 128, 128], a
+// thousand times the first one. The derivatives of a product with a constant are products again, and matrix units are so fast
+// that zeros in a matrix do not matter: reading and writing the images is what takes the time.
+var products = func(x *torch.Tensor) bool { return x.Device().IsCUDA() }
 
-// What a pool makes of its four pixels, as a divisor.
-const (
-	averaged = 4
-	summed   = 1
-)
-
-// pooled filters as blur does, with a stride: [1 3 3 1] is [1 1] three times, so it is three pools of 2 x 2, whose derivatives are
-// pools again. Zeros around the image belong to the first ones: what a pool without them drops at the border is then what it
-// would be in an image with zeros all around.
-func pooled(x *torch.Tensor, pad, stride int64, divisor int) *torch.Tensor {
-	x = pool(x, min(pad, 1), 1, divisor)
-	x = pool(x, max(pad-1, 0), 1, averaged)
-	return pool(x, 0, stride, averaged)
+// banded is one of the filters along one dimension.
+type banded struct {
+	in, out int64 // lengths
+	pad     int64 // zeros in front
+	step    int64 // of the result in the input; 0: the input has a zero behind each pixel
+	gain    float64
 }
 
-// pool sums 2 x 2 pixels and divides, with zeros around the image.
-func pool(x *torch.Tensor, pad, stride int64, divisor int) *torch.Tensor {
-	const ceil, countZeros = false, true
-	return torch.Call("aten::avg_pool2d", x, []int64{2, 2}, []int64{stride, stride}, []int64{pad, pad}, ceil, countZeros, int64(divisor))
+// rows are the filter as a matrix [out, in].
+func (f banded) rows() []float64 {
+	m := make([]float64, f.out*f.in)
+	for o := range f.out {
+		for k, v := range []float64{1, 3, 3, 1} {
+			at := o*f.step + int64(k) - f.pad
+			if f.step == 0 {
+				if at = o + int64(k) - f.pad; at%2 != 0 {
+					continue
+				}
+				at /= 2
+			}
+			if at >= 0 && at < f.in {
+				m[o*f.in+at] += v / 8 * f.gain
+			}
+		}
+	}
+	return m
+}
+
+// matrix is the filter on a device, made when it is first wanted.
+func (r *resampler) matrix(f banded, x *torch.Tensor) *torch.Tensor {
+	key := bandedOn{f, x.Device()}
+	if m := r.matrices[key]; m != nil {
+		return m
+	}
+	s := r.scope.Child()
+	var m *torch.Tensor
+	torch.NoGrad(func() {
+		m = s.FromFloat64s(f.rows(), f.out, f.in)
+		if t := r.one.DType(); t != torch.Float64 {
+			m = m.To(t)
+		}
+		m = m.ToDevice(x.Device())
+	})
+	if r.matrices == nil {
+		r.matrices = map[bandedOn]*torch.Tensor{}
+	}
+	r.matrices[key] = m
+	s.Seal()
+	return m
+}
+
+type bandedOn struct {
+	banded
+	d torch.Device
+}
+
+// multiplied filters x [N, C, H, W] along both dimensions, in whichever layout it is.
+func (r *resampler) multiplied(x *torch.Tensor, along func(n int64) banded) *torch.Tensor {
+	sh := x.Shape()
+	down, across := along(sh[2]), along(sh[3])
+	mh, mw := x.Scope().Use(r.matrix(down, x)), x.Scope().Use(r.matrix(across, x))
+	n, c := sh[0], sh[1]
+	// Sizes of a traced network are those of the trace: -1 stands for that of the batch.
+	if st := x.Strides(); st[1] == 1 && c > 1 { // channels last: [H', H] times [H, W C], then [W', W] times [W, C]
+		y := x.Permute(0, 2, 3, 1).Reshape(n, sh[2], sh[3]*c)
+		y = mh.MatMul(y).Reshape(n*down.out, sh[3], c)
+		return mw.MatMul(y).Reshape(n, down.out, across.out, c).Permute(0, 3, 1, 2)
+	}
+	y := x.Reshape(n*c*sh[2], sh[3]).MatMul(mw.Transpose(0, 1)).Reshape(n*c, sh[2], across.out)
+	return mh.MatMul(y).Reshape(n, c, down.out, across.out)
 }

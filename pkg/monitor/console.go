@@ -198,5 +198,5 @@ func onlyLogged(name string) bool {
 	case "signs_real", "signs_fake", "tigas_weight", "tigas_grad_ratio", "epoch_score", "epoch_done":
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, "scale_")
 }

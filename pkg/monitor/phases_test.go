@@ -51,7 +51,7 @@ func TestQuantities(t *testing.T) {
 	for _, p := range Panels() {
 		panels[p] = true
 	}
-	names := []string{"lr_G", "G_path_grad_norm", "skipped_D", "sec_tigas", "something"}
+	names := []string{"lr_G", "G_path_grad_norm", "skipped_D", "scale_D", "sec_tigas", "something"}
 	for _, q := range quantities {
 		names = append(names, q.Name)
 	}

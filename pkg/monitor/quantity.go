@@ -98,6 +98,9 @@ func QuantityOf(name string) Quantity {
 	if net, ok := strings.CutPrefix(name, "skipped_"); ok {
 		return Quantity{name, "Grad/" + net + "_skipped", "updates of " + strings.ReplaceAll(net, "_", ", ") + " that were left out", PanelOther}
 	}
+	if net, ok := strings.CutPrefix(name, "scale_"); ok {
+		return Quantity{name, "Grad/" + net + "_scale", "factor on the loss of " + net + " in float16", PanelOther}
+	}
 	if phase, ok := strings.CutPrefix(name, PhasePrefix); ok {
 		tag := "Timing/" + phase
 		if phase == "optimizer" {

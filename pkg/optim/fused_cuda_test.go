@@ -42,7 +42,7 @@ func TestCapturedStep(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, cuda.Synchronize(d))
 		before := snapshot(q, got)
-		graph, err := cuda.Capture(s, stream, nil, func() { got.StepUnless(grads, skip) })
+		graph, err := cuda.Capture(s, stream, cuda.CaptureOptions{}, func() { got.StepUnless(grads, skip) })
 		require.NoError(t, err)
 		require.Equal(t, before, snapshot(q, got), "to capture is not to do")
 		for step := range 12 {

@@ -176,7 +176,7 @@ func TestGradScalerSteps(t *testing.T) {
 			return []*torch.Tensor{wave(s, 1, 3, 5).ToDevice(d).RequiresGrad(true), wave(s, 2, 5).ToDevice(d).RequiresGrad(true)}
 		}
 		loss := func(s *torch.Scope, p []*torch.Tensor, factor float64) *torch.Tensor {
-			return s.Use(p[0]).MatMul(p[1].Unsqueeze(1)).Square().Mean().MulScalar(factor)
+			return s.Use(p[0]).MatMul(s.Use(p[1]).Unsqueeze(1)).Square().Mean().MulScalar(factor)
 		}
 		p, q := own(), own()
 		o := optim.AdamOptions{LR: 1e-2, Beta1: 0.9, Capturable: true}
@@ -253,7 +253,7 @@ func TestCapturedGradScaler(t *testing.T) {
 	require.NoError(t, err)
 	var grad, skip *torch.Tensor
 	one := s.Child()
-	graph, err := cuda.Capture(s, stream, nil, func() {
+	graph, err := cuda.Capture(s, stream, cuda.CaptureOptions{}, func() {
 		l := []*torch.Tensor{got.Scale(one.Use(x))}
 		skip = got.Unscale(l, one)
 		got.Update(skip)

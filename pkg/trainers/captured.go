@@ -21,7 +21,8 @@ type graphs struct {
 	scope  *torch.Scope // of all that belongs to them
 	stream cuda.Stream
 	parts  map[string]*captured
-	forced bool // what cannot be recorded is an error, and not a reason to go on without
+	first  *cuda.Graph // whose memory the others share: they are replayed one after the other, and what they report is copied at once
+	forced bool        // what cannot be recorded is an error, and not a reason to go on without
 }
 
 // captured is one part: recorded, or not yet.
@@ -135,7 +136,7 @@ func (l *loop) record(st *Step, c *captured, inputs []*torch.Tensor, part func(s
 	l.phases.Pause()
 	defer l.phases.Resume()
 	var failed error
-	c.graph, err = cuda.Capture(g.scope, g.stream, []*torch.Generator{l.noise}, func() {
+	c.graph, err = cuda.Capture(g.scope, g.stream, cuda.CaptureOptions{Generators: []*torch.Generator{l.noise}, Beside: g.first}, func() {
 		sub := *st
 		sub.recorder = &c.report
 		failed = sub.Sub(func(st *Step) error { return part(st, used(st.Scope, c.inputs)) })
@@ -147,6 +148,9 @@ func (l *loop) record(st *Step, c *captured, inputs []*torch.Tensor, part func(s
 		err = failed
 	}
 	if err == nil {
+		if g.first == nil {
+			g.first = c.graph
+		}
 		return nil
 	}
 	// A generator that was in a capture that failed is of no further use.
@@ -197,7 +201,7 @@ func (g *graphs) recorded() (n int) {
 func (l *loop) dropGraphs() {
 	if l.graphs != nil {
 		l.graphs.scope.Close()
-		l.graphs.scope, l.graphs.parts = l.scope.Child(), map[string]*captured{}
+		l.graphs.scope, l.graphs.parts, l.graphs.first = l.scope.Child(), map[string]*captured{}, nil
 	}
 }
 

@@ -29,14 +29,31 @@ func (l *loop) updated(name string, err error) error {
 		delete(l.s.Skipped, name)
 		return nil
 	}
-	l.s.Skipped[name]++
-	l.s.LastSkip = l.s.Step
 	l.stats.addNumber(skipPrefix+name, 1)
-	switch n := l.s.Skipped[name]; {
-	case n == 1:
-		l.o.Console.Warn("the gradient of %s is not finite at step %d (%s): the update is left out", name, l.s.Step, guilty(l.stats.ofStep()))
+	return l.leave(name, l.s.Step, l.stats.ofStep)
+}
+
+// fewSkips is how many updates of a run in float16 are left out without a word. The scale of its losses begins where
+// gradients overflow, by intent, and each update that is left out halves it until they do not: that is no trouble of the run's.
+// They count in the log all the same, and towards maxSkips.
+const fewSkips = 20
+
+// leave counts an update that was left out at a step, with the values of that: it warns of the first one in a row, and returns an
+// error when they are too many.
+func (l *loop) leave(name string, step int64, values func() []waiting) error {
+	l.s.Skipped[name]++
+	l.s.LeftOut++
+	l.s.LastSkip = step
+	n := l.s.Skipped[name]
+	warns := n == 1
+	if l.o.Precision == FP16 {
+		warns = l.s.LeftOut > fewSkips && (warns || l.s.LeftOut == fewSkips+1)
+	}
+	switch {
 	case n > maxSkips:
-		return fmt.Errorf("%w: the gradient of %s was not finite %d times in a row (%s)", ErrDiverged, name, n, guilty(l.stats.ofStep()))
+		return fmt.Errorf("%w: the gradient of %s was not finite %d times in a row (%s)", ErrDiverged, name, n, guilty(values()))
+	case warns:
+		l.o.Console.Warn("the gradient of %s is not finite at step %d (%s): the update is left out", name, step, guilty(values()))
 	}
 	return nil
 }
@@ -54,13 +71,8 @@ func (l *loop) leftOut(step int64, values []waiting) {
 		case v.v == 0:
 			delete(l.s.Skipped, name)
 		default:
-			l.s.Skipped[name]++
-			l.s.LastSkip = step
-			switch n := l.s.Skipped[name]; {
-			case n == 1:
-				l.o.Console.Warn("the gradient of %s is not finite at step %d (%s): the update is left out", name, step, guilty(values))
-			case n > maxSkips && l.diverged == nil:
-				l.diverged = fmt.Errorf("%w: the gradient of %s was not finite %d times in a row (%s)", ErrDiverged, name, n, guilty(values))
+			if err := l.leave(name, step, func() []waiting { return values }); l.diverged == nil {
+				l.diverged = err
 			}
 		}
 	}
@@ -112,12 +124,12 @@ func (l *loop) rollBack(cause error) error {
 	l.stopFeed()
 	l.dropGraphs()
 	l.diverged = nil
-	logged, elapsed := l.s.LogBytes, l.s.ElapsedSec
+	logged, elapsed, left := l.s.LogBytes, l.s.ElapsedSec, l.s.LeftOut
 	if err := l.load(l.o.Out.Path(s)); err != nil {
 		return fmt.Errorf("%w; and the newest snapshot cannot be read: %w", cause, err)
 	}
 	// Time goes on, and what was logged stays: it shows what happened.
-	l.s.LogBytes, l.s.ElapsedSec, l.s.Rollbacks, l.s.Skipped = logged, elapsed, n, map[string]int{}
+	l.s.LogBytes, l.s.ElapsedSec, l.s.LeftOut, l.s.Rollbacks, l.s.Skipped = logged, elapsed, left, n, map[string]int{}
 	l.s.Draw = false // those pictures are there
 	if l.events != nil {
 		l.events.Restart(l.s.Images + 1)

@@ -35,8 +35,8 @@ func (m made) unless(old, now *torch.Tensor) *torch.Tensor {
 	return torch.Where(m.skip.GtScalar(0), old, now)
 }
 
-// prepare sets the learning rate for a step. It is called where the step begins, since a graph has the numbers of the time when
-// it was recorded.
+// prepare sets the learning rate for a step, and makes the scaler if there is to be one. It is called where the step begins, since
+// a graph has the numbers of the time when it was recorded, and makes anew in each replay what was made in it.
 func (l *learner) prepare(st *Step) {
 	if l.opt == nil || st.recorder != nil {
 		return
@@ -48,6 +48,7 @@ func (l *learner) prepare(st *Step) {
 		l.base = l.rate.At(st.Progress)
 	}
 	l.opt.SetLR(l.base * st.loop.lrScale())
+	st.loop.scaler(l.name)
 }
 
 // step takes the gradient of loss with respect to the parameters, and one step of the optimiser, unless the gradient is
@@ -85,22 +86,38 @@ func (l *learner) regularise(st *Step, name string, loss *torch.Tensor) (made, e
 	return m, err
 }
 
-// update also returns the gradient with respect to a tensor that the loss was computed from, if it is given one.
+// update also returns the gradient with respect to a tensor that the loss was computed from, if it is given one. In float16 it
+// scales the loss, all of it: parts that are computed in float32 lose nothing by that.
 func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly bool) (g *torch.Tensor, m made, err error) {
 	l.prepare(st)
 	inputs := l.params
 	if at != nil {
 		inputs = append(slices.Clip(inputs), at)
 	}
+	scaler := st.loop.scaler(l.name)
+	if scaler != nil {
+		loss = scaler.Scale(loss)
+	}
 	grads := torch.Grad(loss, inputs, torch.GradOptions{AllowUnused: partly || l.partly})
+	defer st.Phase("optimizer")()
 	if at != nil {
 		n := len(grads) - 1
+		if scaler != nil {
+			scaler.Unscale(grads[n:], st.Scope) // whether it is finite decides nothing
+		}
 		grads, g = grads[:n], grads[n]
 	}
-	defer st.Phase("optimizer")()
+	var overflow *torch.Tensor
+	if scaler != nil {
+		overflow = scaler.Unscale(grads, st.Scope)
+	}
 	if opt, ok := l.opt.(optim.Masked); ok && resident(loss.Device()) && slices.ContainsFunc(grads, given) {
 		norm := optim.ClipGradNormTensor(st.Scope, grads, l.limit)
 		m = made{yes: true, skip: optim.NonFinite(norm)}
+		if scaler != nil {
+			m.skip = m.skip.Maximum(overflow)
+			scaler.Update(m.skip)
+		}
 		opt.StepUnless(grads, m.skip)
 		st.Report(name+normSuffix, norm)
 		st.Report(skipPrefix+name, m.skip)
@@ -110,6 +127,13 @@ func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly b
 	if m.yes = err == nil; m.yes {
 		st.ReportNumber(name+normSuffix, norm)
 		l.opt.Step(grads)
+	}
+	if scaler != nil { // the norm is not finite where a gradient is not
+		left := 0.
+		if err != nil {
+			left = 1
+		}
+		scaler.Update(st.Scope.Scalar(left, torch.Options{Device: loss.Device()}))
 	}
 	return g, m, st.Updated(name, err)
 }

@@ -114,9 +114,11 @@ type loop struct {
 	diverged error // was seen in values that had crossed over
 
 	learners  map[string]*learner // of [Step.Update]
-	constants map[string]bool     // buffers that are not finite, and are meant so
+	scalers   scalers
+	constants map[string]bool // buffers that are not finite, and are meant so
 
-	plant func(name string, v *torch.Tensor) *torch.Tensor // of tests: changes a part of the loss
+	plant  func(name string, v *torch.Tensor) *torch.Tensor // of tests: changes a part of the loss
+	uncast bool                                             // of tests: passes are in float32 whatever the precision
 }
 
 // Run trains f for Kimg thousand images: it draws sample pictures and writes snapshots into Out, appends to its log.jsonl
@@ -130,6 +132,9 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	o = o.Resolve()
+	if err = o.Precision.check(o.Device); err != nil {
+		return err
+	}
 	l := &loop{o: o, f: f, scope: torch.NewScope()}
 	defer l.scope.Close()
 	defer o.Console.Done()
@@ -361,6 +366,9 @@ func (l *loop) step() error {
 
 // endTick logs the means since the last tick, which cross over from the device in one piece.
 func (l *loop) endTick() error {
+	if err := l.reportScales(); err != nil {
+		return err
+	}
 	var values []monitor.Value
 	for _, v := range l.stats.take() {
 		if v.Name == droppedTerm {

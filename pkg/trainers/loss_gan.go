@@ -84,13 +84,20 @@ func GradientPenalty(critic func(x *torch.Tensor) *torch.Tensor, real, fake *tor
 		e = real.Scope().Rand(o.Generator, shape, torch.Options{DType: real.DType(), Device: real.Device()})
 	}
 	x := fake.Detach().LerpTensor(real.Detach(), e).RequiresGrad(true)
-	g := torch.Grad(critic(x).Sum(), []*torch.Tensor{x}, torch.GradOptions{CreateGraph: true})[0]
+	g := slope(critic, x)
 	norm := g.Flatten(1).Square().SumDim([]int64{1}, false).AddScalar(1e-12).Sqrt()
 	d := norm.SubScalar(o.Target)
 	if o.OneSided {
 		d = d.ReLU()
 	}
 	return d.Square().Mean().MulScalar(o.Lambda)
+}
+
+// slope is the gradient of the sum of a critic's outputs with respect to x, to be differentiated again.
+func slope(critic func(x *torch.Tensor) *torch.Tensor, x *torch.Tensor) *torch.Tensor {
+	var out *torch.Tensor
+	torch.SecondOrder(func() { out = critic(x) })
+	return torch.Grad(out.Sum(), []*torch.Tensor{x}, torch.GradOptions{CreateGraph: true})[0]
 }
 
 // GANLoss names a pair of losses for critic and generator.

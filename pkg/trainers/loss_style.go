@@ -16,8 +16,7 @@ import (
 // generated images it is R2.
 func R1Penalty(critic func(x *torch.Tensor) *torch.Tensor, real *torch.Tensor, gamma float64) *torch.Tensor {
 	x := real.Detach().RequiresGrad(true)
-	g := torch.Grad(critic(x).Sum(), []*torch.Tensor{x}, torch.GradOptions{CreateGraph: true})[0]
-	return g.Square().Sum().MulScalar(gamma / 2 / float64(x.Size(0)))
+	return slope(critic, x).Square().Sum().MulScalar(gamma / 2 / float64(x.Size(0)))
 }
 
 // R1Gamma is StyleGAN2-ADA's rule for gamma: 0.0002 * resolution² / batch.

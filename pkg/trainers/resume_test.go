@@ -36,6 +36,7 @@ type session struct {
 	saveKimg float64
 	pictures int           // in the data; 0: as many as the demo has
 	watched  *diagnose.Run // with TensorBoard too
+	scaled   bool          // losses are, as in float16, while the passes stay in float32
 
 	usage func() (cuda.Usage, error) // not nil: it goes the ways of a GPU
 }
@@ -70,6 +71,9 @@ func (s session) run(t *testing.T) (map[string]string, error) {
 	o := RunOptions{Kimg: float64(s.steps*s.perStep) / 1000, TickKimg: 2.5 * float64(s.perStep) / 1000, Seed: 3, Grid: 2,
 		SnapKimg: 5 * float64(s.perStep) / 1000, SaveKimg: s.saveKimg, Loader: loader, Console: &monitor.Console{W: io.Discard},
 		Keep: checkpoint.Retention{Last: 3}, OnTick: s.onTick}
+	if s.scaled {
+		o.Precision = FP16
+	}
 	o.Diagnosis, o.TensorBoard = s.watched, s.watched != nil
 	if s.console != nil {
 		o.Console.W = s.console
@@ -84,7 +88,7 @@ func (s session) run(t *testing.T) (map[string]string, error) {
 		require.NoError(t, err)
 		require.NoError(t, o.Out.WriteConfig(struct{}{}))
 	}
-	err = Run(ctx, &stopping{Family: f, stop: stop, at: s.stopAt, plant: s.plant, usage: s.usage}, o)
+	err = Run(ctx, &stopping{Family: f, stop: stop, at: s.stopAt, plant: s.plant, usage: s.usage, scaled: s.scaled}, o)
 	weights := map[string]string{}
 	for name, x := range f.Tensors() {
 		weights[name] = string(x.RawBytes())
@@ -104,10 +108,12 @@ type stopping struct {
 	at    int
 	plant func(name string, v *torch.Tensor) *torch.Tensor
 	usage func() (cuda.Usage, error)
+
+	scaled bool
 }
 
 func (s *stopping) Step(st *Step) error {
-	st.loop.plant = s.plant
+	st.loop.plant, st.loop.uncast = s.plant, s.scaled
 	if s.usage != nil {
 		likeGPU(st.loop, s.usage)
 	}

@@ -19,7 +19,7 @@ import (
 // Prefixes of tensors in a snapshot beside those of the networks.
 const (
 	optimizerPrefix = "optimizer." // optimizer.G.3.exp_avg: state of the fourth parameter of the optimiser G
-	loopPrefix      = "loop."      // random number generators
+	loopPrefix      = "loop."      // random number generators, and loop.scaler.G.scale: state of the gradient scaler of G
 )
 
 // IsWeight tells whether a tensor of a snapshot, by its name, belongs to a network: those are all that is needed to draw
@@ -40,6 +40,7 @@ type state struct {
 	Pictures     int              `json:"pictures"`  // in the data set
 	Skipped      map[string]int   `json:"skipped"`   // updates left out in a row, by network
 	LastSkip     int64            `json:"last_skip"` // step of the latest one
+	LeftOut      int64            `json:"left_out"`  // updates left out in the whole run
 	Rollbacks    int              `json:"rollbacks"`
 	Names        []string         `json:"names"` // of reported values, in the order of the log
 	Means        map[string]*mean `json:"means"`
@@ -90,7 +91,7 @@ func (l *loop) save() error {
 			return err
 		}
 		tensors := func(yield func(string, *torch.Tensor) bool) {
-			for _, part := range []iter.Seq2[string, *torch.Tensor]{l.f.Tensors(), l.optimizers(), ordered(generators)} {
+			for _, part := range []iter.Seq2[string, *torch.Tensor]{l.f.Tensors(), l.optimizers(), ordered(generators), l.scalerStates()} {
 				for name, t := range part {
 					if !yield(name, t) {
 						return
@@ -245,6 +246,9 @@ func (l *loop) load(path string) error {
 		if err := l.setGenerators(generators); err != nil {
 			return bad(err)
 		}
+		if err := l.loadScalers(generators); err != nil {
+			return bad(err)
+		}
 		if a := l.f.TIGAS().Options.Augment; a != nil && s.Augment != nil {
 			if err := a.UnmarshalBinary(s.Augment); err != nil {
 				return bad(fmt.Errorf("augmentation: %w", err))
@@ -279,7 +283,7 @@ func (s *state) validate() error {
 		}
 	}
 	const most = 1 << 53
-	if max(s.Step, s.Images, s.Loader.Position, s.LogBytes) > most || s.Step < 0 || s.Images < 0 || s.Tick < 0 || s.Loader.Position < 0 || s.LogBytes < 0 || s.Rollbacks < 0 || s.Rollbacks > maxRollbacks {
+	if max(s.Step, s.Images, s.Loader.Position, s.LogBytes, s.LeftOut) > most || s.Step < 0 || s.LeftOut < 0 || s.Images < 0 || s.Tick < 0 || s.Loader.Position < 0 || s.LogBytes < 0 || s.Rollbacks < 0 || s.Rollbacks > maxRollbacks {
 		return fmt.Errorf("got a state that no run can be in")
 	}
 	for _, name := range s.Names {

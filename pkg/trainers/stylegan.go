@@ -174,7 +174,8 @@ func (g *StyleGAN) updateGenerator(st *Step, factor *torch.Tensor) error {
 
 func (g *StyleGAN) updatePath(st *Step) error {
 	_, ws := g.styles(st, int64(max(1, g.o.Batch/g.o.PLShrink)))
-	images := g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise))
+	var images *torch.Tensor
+	torch.SecondOrder(func() { images = g.generator.Synthesis.Forward(ws, models.RandomNoise(st.Noise)) })
 	noise := st.Scope.Randn(st.Noise, images.Shape(), torch.Options{Device: g.device})
 	penalty, mean := PathLengthPenalty(images, ws, noise, st.Scope.Use(g.pathMean))
 	loss := st.Term("path_loss", penalty.MulScalar(g.o.PLWeight)).MulScalar(float64(g.o.PLEvery))

@@ -196,7 +196,7 @@ func (s *setup) term(root *torch.Scope, d *tigas.Detector) (ms float64, err erro
 			return
 		}
 		var g *cuda.Graph
-		if g, err = cuda.Capture(kept, stream, nil, func() { err = once() }); err != nil {
+		if g, err = cuda.Capture(kept, stream, cuda.CaptureOptions{}, func() { err = once() }); err != nil {
 			return
 		}
 		ms, err = s.timed(g.Replay)

@@ -32,7 +32,7 @@ func Grad(outputs, grads, inputs []Handle, keep, create, allowUnused bool) ([]Ha
 // Modes are the thread-local switches, laid out as ct_modes.
 type Modes struct {
 	Grad, AutocastCPU, AutocastCPUDType, AutocastCUDA, AutocastCUDADType, Cache int32
-	SecondOrder, _                                                             int32
+	SecondOrder, _                                                              int32
 	Thread                                                                      int64
 }
 

@@ -64,6 +64,7 @@ struct graph_api {
   void (*end)(void *object) = nullptr;
   void (*replay)(void *object) = nullptr;
   void (*adopt)(void *object, const at::Generator &) = nullptr; // its random numbers move on with each replay
+  std::pair<unsigned long long, unsigned long long> (*pool)(void *object) = nullptr;
 };
 graph_api &graphs();
 std::string graphs_not_found(); // "", or a line

@@ -129,13 +129,14 @@ ct::cache_api fake_cache() {
 ct::graph_api fake_graphs() {
   return {[](void *, bool) { note("make graph"); },
           [](void *) { note("destroy graph"); },
-          [](void *, std::pair<unsigned long long, unsigned long long>, int mode) {
+          [](void *, std::pair<unsigned long long, unsigned long long> pool, int mode) {
             if (Fake::stream[Fake::device] == 0) throw std::runtime_error("graphs want another stream than the default one");
-            note("begin capture " + std::to_string(mode));
+            note("begin capture " + std::to_string(mode) + (pool.first ? " shared" : ""));
           },
           [](void *) { note("end capture"); },
           [](void *) { note("replay"); },
-          [](void *, const at::Generator &g) { note("adopt " + std::to_string(g.current_seed())); }};
+          [](void *, const at::Generator &g) { note("adopt " + std::to_string(g.current_seed())); },
+          [](void *) { return std::pair<unsigned long long, unsigned long long>(7, 0); }};
 }
 
 // Operators that run out of device memory as often as they were told to.

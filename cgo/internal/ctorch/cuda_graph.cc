@@ -33,6 +33,7 @@ void look_up() {
     find(g.begin, "_ZN2at4cuda9CUDAGraph13capture_beginESt4pairIyyE21cudaStreamCaptureMode");
     find(g.end, "_ZN2at4cuda9CUDAGraph11capture_endEv");
     find(g.replay, "_ZN2at4cuda9CUDAGraph6replayEv");
+    find(g.pool, "_ZN2at4cuda9CUDAGraph4poolEv");
     find(g.adopt, "_ZN2at4cuda9CUDAGraph24register_generator_stateERKNS_9GeneratorE");
   });
 }
@@ -69,7 +70,7 @@ std::string ct::graphs_not_found() {
   return "CUDA graphs: libtorch_cuda has no at::cuda::CUDAGraph of the form that is known\n";
 }
 
-int ct_graph_begin(int device, const ct_handle *generators, int n, void **out, char **msg) {
+int ct_graph_begin(int device, const ct_handle *generators, int n, void *beside, void **out, char **msg) {
   *out = nullptr;
   CT_GUARD({
     ct::cuda_device(device);
@@ -83,7 +84,8 @@ int ct_graph_begin(int device, const ct_handle *generators, int n, void **out, c
     for (int i = 0; i < n && api.adopt; i++) api.adopt(g->object, *reinterpret_cast<const at::Generator *>(generators[i]));
     // What other threads do meanwhile, such as asking whether a copy is done, is no part of it and does not spoil it.
     constexpr int thread_local_mode = 1; // cudaStreamCaptureModeThreadLocal
-    api.begin(g->object, pool_id{0, 0}, thread_local_mode);
+    const bool shares = beside && api.pool;
+    api.begin(g->object, shares ? api.pool(static_cast<Graph *>(beside)->object) : pool_id{0, 0}, thread_local_mode);
     g->open = true;
     capturing.fetch_add(1);
     *out = g.release();

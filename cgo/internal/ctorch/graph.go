@@ -8,11 +8,12 @@ import "unsafe"
 // Graph is recorded work of a device.
 type Graph unsafe.Pointer
 
-// GraphBegin starts to record what the current stream of a device is given. The caller holds the OS thread until GraphEnd.
-func GraphBegin(device int, generators []Handle) (Graph, error) {
+// GraphBegin starts to record what the current stream of a device is given. The caller holds the OS thread until GraphEnd. beside
+// is nil, or a graph with which it shares memory.
+func GraphBegin(device int, generators []Handle, beside Graph) (Graph, error) {
 	var p unsafe.Pointer
 	var msg *C.char
-	rc := C.ct_graph_begin(C.int(device), (*C.ct_handle)(unsafe.Pointer(unsafe.SliceData(generators))), C.int(len(generators)), &p, &msg)
+	rc := C.ct_graph_begin(C.int(device), (*C.ct_handle)(unsafe.Pointer(unsafe.SliceData(generators))), C.int(len(generators)), unsafe.Pointer(beside), &p, &msg)
 	return Graph(p), failed(rc, msg)
 }
 
