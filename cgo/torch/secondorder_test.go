@@ -116,21 +116,3 @@ func TestSecondOrderOnCUDA(t *testing.T) {
 	require.InEpsilon(t, y.Sum().Float64(), on.Sum().Float64(), 1e-3)
 	require.InEpsilon(t, second.Sum().Float64(), onSecond.Sum().Float64(), 5e-3)
 }
-
-// A gradient penalty: the gradient of the critic with respect to images is differentiated again.
-func ExampleSecondOrder() {
-	err := torch.Scoped(func(s *torch.Scope) error {
-		images := s.Ones([]int64{1, 1, 2, 2}).RequiresGrad(true)
-		weight := s.Full([]int64{1, 1, 2, 2}, 0.5).RequiresGrad(true)
-		var score *torch.Tensor
-		torch.SecondOrder(func() { score = images.Conv2d(weight, nil, torch.ConvOptions{}) })
-		slope := torch.Grad(score.Sum(), []*torch.Tensor{images}, torch.GradOptions{CreateGraph: true})[0]
-		penalty := slope.Square().Sum()
-		fmt.Println(penalty.Float64(), torch.Grad(penalty, []*torch.Tensor{weight}, torch.GradOptions{})[0].Float32s())
-		return nil
-	})
-	fmt.Println(err)
-	// Output:
-	// 1 [1 1 1 1]
-	// <nil>
-}

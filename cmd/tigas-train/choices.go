@@ -71,7 +71,7 @@ func choices(cmd *cobra.Command, flag string) (l []string, open bool) {
 	case "channels-last":
 		return []string{auto, "on", "off"}, false
 	case "cuda-graphs":
-		return trainers.GraphModes, false
+		return wordsOf(trainers.GraphModes), false
 	case "predict":
 		return wordsOf([]trainers.Prediction{trainers.PredictV, trainers.PredictNoise, trainers.PredictX0}), false
 	case "recon":

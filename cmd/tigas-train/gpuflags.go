@@ -18,11 +18,11 @@ type gpuFlags struct {
 const auto = "auto"
 
 func (g *gpuFlags) register(f *pflag.FlagSet) {
-	g.Precision, g.ChannelsLast, g.Graphs = auto, auto, trainers.GraphsAuto
+	g.Precision, g.ChannelsLast, g.Graphs = auto, auto, auto
 	f.StringVar(&g.Precision, "precision", auto, "of the networks: fp32, tf32, bf16, or fp16 on a GPU, with scaled losses; "+
 		"gradient penalties are never below tf32 (auto: bf16 on a GPU that has it, else fp32)")
 	f.StringVar(&g.ChannelsLast, "channels-last", auto, "memory format of the convolutions: on, off (auto: on where --precision is bf16 or fp16)")
-	f.StringVar(&g.Graphs, "cuda-graphs", trainers.GraphsAuto, "record the step and replay it: on, off (auto: on a GPU, where the step can be recorded)")
+	f.StringVar(&g.Graphs, "cuda-graphs", auto, "record the step and replay it: on, off (auto: on a GPU, where the step can be recorded)")
 }
 
 // validate refuses other words.

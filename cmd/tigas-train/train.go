@@ -119,7 +119,7 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	if err = t.gpu.on(device); err != nil {
 		return err
 	}
-	t.run.Precision, t.run.CUDAGraphs = t.gpu.precision(device), t.gpu.Graphs
+	t.run.Precision, t.run.CUDAGraphs = t.gpu.precision(device), trainers.GraphMode(t.gpu.Graphs)
 	if err = t.run.Precision.Switch(device); err != nil {
 		return err
 	}

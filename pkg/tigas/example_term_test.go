@@ -64,3 +64,22 @@ func ExampleTerm_ApplyWeighted() {
 	fmt.Println(g.Select(0, 0).Norm().Float64() > 0, g.Select(0, 1).Norm().Float64() > 0)
 	// Output: true false
 }
+
+// A weight that is on the device: what a step that is recorded once and replayed needs, as the schedule's numbers are the host's.
+func ExampleTerm_ApplyScaled() {
+	s := torch.NewScope()
+	defer s.Close()
+	det, err := tigas.Embedded(s, tigas.OpenOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	term := tigas.Term{Detector: det, Weight: sched.Constant{Value: 0.1}}
+	images := s.Full([]int64{2, 3, 32, 32}, 0.5)
+	factor := s.Scalar(term.Due(sched.Progress{}))
+	same := term.ApplyScaled(images, nil, factor).Loss.Float64() == term.Apply(sched.Progress{}, images).Loss.Float64()
+	torch.NoGrad(func() { factor.MulScalar_(2) })
+	twice := term.ApplyScaled(images, nil, factor).Loss.Float64() / term.Apply(sched.Progress{}, images).Loss.Float64()
+	fmt.Println(same, twice)
+	// Output: true 2
+}

@@ -205,20 +205,23 @@ func (l *loop) dropGraphs() {
 	}
 }
 
+// GraphMode says whether parts of steps are recorded as CUDA graphs.
+type GraphMode string
+
 // The values of `--cuda-graphs`.
 const (
-	GraphsAuto = "auto" // on a GPU, where the step can be recorded
-	GraphsOn   = "on"   // a step that cannot be recorded is an error
-	GraphsOff  = "off"
+	GraphsAuto GraphMode = "auto" // on a GPU, where the step can be recorded
+	GraphsOn   GraphMode = "on"   // a step that cannot be recorded is an error
+	GraphsOff  GraphMode = "off"
 )
 
 // GraphModes lists them in the order of the help text.
-var GraphModes = []string{GraphsAuto, GraphsOn, GraphsOff}
+var GraphModes = []GraphMode{GraphsAuto, GraphsOn, GraphsOff}
 
 // ParseGraphMode reads one of the names in [GraphModes]; for another one it returns an error that lists them.
-func ParseGraphMode(s string) (string, error) {
-	if slices.Contains(GraphModes, s) {
-		return s, nil
+func ParseGraphMode(s string) (GraphMode, error) {
+	if m := GraphMode(s); slices.Contains(GraphModes, m) {
+		return m, nil
 	}
 	return "", fmt.Errorf("trainers: got %q for CUDA graphs vs one of %v", s, GraphModes)
 }

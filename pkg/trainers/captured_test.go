@@ -21,7 +21,7 @@ import (
 type gpuRun struct {
 	device       torch.Device
 	precision    Precision
-	graphs       string
+	graphs       GraphMode
 	channelsLast bool
 	steps        int
 	warnings     bytes.Buffer
@@ -152,7 +152,7 @@ func TestCapturedStepsOnAGPU(t *testing.T) {
 	for family := range gpuFamilies {
 		for precision, tolerance := range map[Precision]float64{FP32: 1e-3, BF16: 3e-2, FP16: 3e-2} {
 			t.Run(family+" "+string(precision), func(t *testing.T) {
-				run := func(graphs string) (*gpuRun, map[string][]float64, map[string][]float32) {
+				run := func(graphs GraphMode) (*gpuRun, map[string][]float64, map[string][]float32) {
 					r := &gpuRun{device: torch.CUDA(0), precision: precision, graphs: graphs, channelsLast: precision != FP32, steps: 20}
 					log, weights := r.train(t, family)
 					require.Empty(t, r.warnings.String())

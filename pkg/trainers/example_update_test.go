@@ -51,43 +51,46 @@ func (p *picture) Optimizers() []trainers.NamedOptimizer {
 	return []trainers.NamedOptimizer{{Name: "x", Optimizer: p.opt}}
 }
 
-func ExampleStep_Update() {
+// run trains p, changed by wrap, for ten steps, and returns the names of what was logged.
+func (p *picture) run(wrap func(*picture) trainers.Family, o trainers.RunOptions) (seen map[string]bool, err error) {
 	dir, err := os.MkdirTemp("", "picture")
 	if err != nil {
-		fmt.Println(err)
-		return
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	seen = map[string]bool{}
 	err = torch.Scoped(func(root *torch.Scope) error {
 		det, err := tigas.Embedded(root, tigas.OpenOptions{})
 		if err != nil {
 			return err
 		}
 		own := root.Child()
-		p := &picture{x: own.Zeros([]int64{3, 32, 32}).RequiresGrad(true)}
+		p.x = own.Zeros([]int64{3, 32, 32}).RequiresGrad(true)
 		own.Seal()
 		p.opt = optim.NewAdam(root, []*torch.Tensor{p.x}, optim.AdamOptions{LR: 0.1, Beta1: 0.9})
 		p.term = tigas.Term{Detector: det, Weight: sched.Constant{Value: 0.1}, Options: tigas.LossOptions{Range: tigas.Symmetric}}
-		loader, err := data.NewLoader(data.NewDemo(32, false), data.LoaderOptions{Batch: 8, Transform: data.Transform{Resolution: 32}})
-		if err != nil {
+		if o.Loader, err = data.NewLoader(data.NewDemo(32, false), data.LoaderOptions{Batch: 8, Transform: data.Transform{Resolution: 32}}); err != nil {
 			return err
 		}
-		out, err := checkpoint.Create(filepath.Join(dir, "run"))
-		if err != nil {
+		if o.Out, err = checkpoint.Create(filepath.Join(dir, "run")); err != nil {
 			return err
 		}
-		seen := map[string]bool{}
-		err = trainers.Run(context.Background(), p, trainers.RunOptions{Kimg: 0.08, Grid: 1, Loader: loader, Out: out,
-			Console: &monitor.Console{Quiet: true, W: os.Stderr}, OnTick: func(t monitor.Tick) {
-				for _, v := range t.Values {
-					seen[v.Name] = true
-				}
-			}})
-		fmt.Println(seen["mse"], seen["tigas"], seen["score"], seen["x_grad_norm"])
-		return err
+		o.Kimg, o.Grid, o.Console = 0.08, 1, &monitor.Console{Quiet: true, W: os.Stderr}
+		o.OnTick = func(t monitor.Tick) {
+			for _, v := range t.Values {
+				seen[v.Name] = true
+			}
+		}
+		return trainers.Run(context.Background(), wrap(p), o)
 	})
+	return seen, err
+}
+
+func ExampleStep_Update() {
+	seen, err := (&picture{}).run(func(p *picture) trainers.Family { return p }, trainers.RunOptions{})
 	if err != nil {
 		fmt.Println(err)
 	}
+	fmt.Println(seen["mse"], seen["tigas"], seen["score"], seen["x_grad_norm"])
 	// Output: true true true true
 }

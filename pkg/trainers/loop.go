@@ -57,7 +57,7 @@ type RunOptions struct {
 	Diagnosis   *diagnose.Run `json:"-"`
 
 	Precision  Precision `json:"precision"`   // of the passes through the networks; "" is FP32
-	CUDAGraphs string    `json:"cuda_graphs"` // see [GraphModes]; "" is GraphsOff
+	CUDAGraphs GraphMode `json:"cuda_graphs"` // see [GraphModes]; "" is GraphsOff
 
 	Config  string             `json:"-"` // JSON that goes into every snapshot, so that the file alone is enough to sample from
 	Device  torch.Device       `json:"-"`

@@ -36,7 +36,7 @@ type setup struct {
 	seconds      float64
 	precision    trainers.Precision
 	channelsLast bool
-	graphs       string
+	graphs       trainers.GraphMode
 	detector     string
 	device       torch.Device
 	divisor      int
@@ -71,7 +71,7 @@ func main() {
 	flag.StringVar(&precision, "precision", "bf16", "fp32, tf32 or bf16")
 	flag.StringVar(&device, "device", "cuda", "cuda or cpu")
 	flag.BoolVar(&s.channelsLast, "channels-last", false, "")
-	flag.StringVar(&s.graphs, "cuda-graphs", trainers.GraphsOff, "on, off or auto")
+	flag.StringVar((*string)(&s.graphs), "cuda-graphs", "off", "on, off or auto")
 	flag.StringVar(&s.detector, "detector", "", "TorchScript of the detector")
 	flag.Float64Var(&s.seconds, "seconds", 5, "of timed steps")
 	flag.IntVar(&s.batch, "batch", 0, "")

@@ -24,13 +24,14 @@ var shown = []string{"cgo/torch", "pkg/tigas", "pkg/sched", "pkg/trainers"}
 
 // notShown are entry points without an example, and why.
 var notShown = map[string]string{
-	"cgo/torch.HandleOf":    siblings,
-	"cgo/torch.AdoptHandle": siblings,
-	"cgo/torch.CheckScope":  siblings,
-	"cgo/torch.KindOf":      siblings,
-	"cgo/torch.DeviceCode":  siblings,
-	"cgo/torch.DTypeCode":   siblings,
-	"cgo/torch.EncodeArgs":  siblings,
+	"cgo/torch.HandleOf":          siblings,
+	"cgo/torch.HandleOfGenerator": siblings,
+	"cgo/torch.AdoptHandle":       siblings,
+	"cgo/torch.CheckScope":        siblings,
+	"cgo/torch.KindOf":            siblings,
+	"cgo/torch.DeviceCode":        siblings,
+	"cgo/torch.DTypeCode":         siblings,
+	"cgo/torch.EncodeArgs":        siblings,
 }
 
 const siblings = "for the packages of cgo: its types are internal to them"
