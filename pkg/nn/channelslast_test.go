@@ -9,8 +9,7 @@ import (
 	"github.com/tigas-train/tigas-train/pkg/nn"
 )
 
-// The weights of convolutions change their layout and nothing else: not what they are, nor what is computed and saved; and results
-// have the layout too.
+// The weights of convolutions change their layout and nothing else: not what they are, nor what is computed and saved.
 func TestChannelsLast(t *testing.T) {
 	s := torch.NewScope()
 	defer s.Close()
@@ -30,7 +29,6 @@ func TestChannelsLast(t *testing.T) {
 	require.True(t, conv.IsGradRequired())
 	require.Equal(t, bytes, conv.RawBytes())
 	y := net.Forward(x)
-	require.Equal(t, int64(1), y.Strides()[1])
 	require.InDelta(t, 0, y.Sub(before).Abs().Max().Float64(), 1e-5, "sums in another order")
 	g := torch.Grad(y.Square().Sum(), []*torch.Tensor{conv}, torch.GradOptions{})[0]
 	require.Equal(t, conv.Shape(), g.Shape())
