@@ -94,6 +94,9 @@ func (st *Step) Captured(name string, inputs []*torch.Tensor, part func(st *Step
 	return nil
 }
 
+// mustRecord tells whether a part that cannot be recorded is an error.
+func (st *Step) mustRecord() bool { return st.loop.graphs != nil && st.loop.graphs.forced }
+
 // used are the tensors as tensors of s.
 func used(s *torch.Scope, l []*torch.Tensor) []*torch.Tensor {
 	out := make([]*torch.Tensor, len(l))

@@ -114,8 +114,8 @@ func (w *watched) Step(st *Step) error {
 	return err
 }
 
-// distance is how far weights are apart, relative to their size.
-func distance(a, b map[string][]float32) float64 {
+// apart is how far weights are apart, relative to their size.
+func apart(a, b map[string][]float32) float64 {
 	var diff, size float64
 	for name := range a {
 		for i, v := range a[name] {
@@ -167,9 +167,9 @@ func TestCapturedStepsOnAGPU(t *testing.T) {
 				if family != "diffusion" { // the number of images that are scored changes from step to step
 					require.NotZero(t, r.graphed)
 				}
-				t.Logf("weights are %.2g apart, %d parts recorded", distance(weights, same), r.graphed)
+				t.Logf("weights are %.2g apart, %d parts recorded", apart(weights, same), r.graphed)
 				requireSameLog(t, want, got, tolerance)
-				require.Less(t, distance(weights, same), tolerance)
+				require.Less(t, apart(weights, same), tolerance)
 			})
 		}
 	}

@@ -164,8 +164,15 @@ func (g *GAN) stepCritic(st *Step) error {
 	if err != nil {
 		return err
 	}
+	if g.waits(st) {
+		return g.updateCritic(st, real)
+	}
 	return st.Captured("D", []*torch.Tensor{real}, func(st *Step, in []*torch.Tensor) error { return g.updateCritic(st, in[0]) })
 }
+
+// waits tells whether the host decides about updates, which cannot be recorded: RMSprop has no form for the device. Who asks for
+// graphs at any rate is told so by the attempt.
+func (g *GAN) waits(st *Step) bool { return g.o.Loss == WGANClip && !st.mustRecord() }
 
 func (g *GAN) updateCritic(st *Step, real *torch.Tensor) error {
 	fake := st.Autocast(func() (fake *torch.Tensor) {
@@ -208,6 +215,9 @@ func (g *GAN) stepGenerator(st *Step) error {
 	w := g.o.Term.Due(st.Progress)
 	if g.moved = g.critic != nil || w != 0; !g.moved {
 		return nil // tigas-only, in a step where the term is absent
+	}
+	if g.waits(st) {
+		return g.updateGenerator(st, nil)
 	}
 	return st.withTerm("G", &g.o.Term, w, nil, func(st *Step, _ []*torch.Tensor, w *torch.Tensor) error { return g.updateGenerator(st, w) })
 }

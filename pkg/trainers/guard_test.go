@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,65 @@ func TestGuiltyTermIsNamed(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// Where updates are decided on the device the host hears of it later, with the step and the part of the loss that it was.
+func TestGuiltyTermIsNamedLater(t *testing.T) {
+	residentCPU(t)
+	for name, term := range map[string]string{"gan": "gp", "stylegan": "r1", "vae": "kl", "diffusion": "mse"} {
+		t.Run(name, func(t *testing.T) {
+			s := families()[name]
+			var console bytes.Buffer
+			s.dir, s.steps, s.console = filepath.Join(t.TempDir(), "run"), 3, &console
+			done := false
+			s.plant = func(name string, v *torch.Tensor) *torch.Tensor {
+				if name != term || done {
+					return v
+				}
+				done = true
+				return v.MulScalar(math.NaN())
+			}
+			_, err := s.run(t)
+			require.NoError(t, err)
+			require.Contains(t, console.String(), "("+term+" is not)")
+			require.Contains(t, console.String(), "at step 0")
+			require.Equal(t, 1, strings.Count(console.String(), "the update is left out"))
+			skipped := 0
+			for _, line := range timeless(t, s.dir) {
+				for name, v := range line {
+					if strings.HasPrefix(name, skipPrefix) {
+						require.Equal(t, 1.0, v)
+						skipped++
+					}
+				}
+			}
+			require.Equal(t, 1, skipped, "the log speaks of it once")
+		})
+	}
+}
+
+// So does a return to a snapshot come later; what it returns to is good, and what comes is as the host would have it.
+func TestRollBackDecidedOnTheDevice(t *testing.T) {
+	residentCPU(t)
+	s := families()["vae"]
+	var console bytes.Buffer
+	s.dir, s.steps, s.console = filepath.Join(t.TempDir(), "run"), 90, &console
+	n := 0
+	s.plant = func(name string, v *torch.Tensor) *torch.Tensor {
+		if name == "kl" {
+			if n++; n > 13 && n <= 13+maxSkips+1 {
+				return v.MulScalar(math.NaN())
+			}
+		}
+		return v
+	}
+	weights, err := s.run(t)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(console.String(), "back to step "), console.String())
+	require.Contains(t, console.String(), "with learning rates times 0.5")
+	for name, bytes := range weights {
+		require.NotContains(t, bytes, string([]byte{0, 0, 0xc0, 0x7f}), name) // a NaN of float32
 	}
 }
 

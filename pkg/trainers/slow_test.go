@@ -111,18 +111,18 @@ func TestDemoRunMemoryIsFlat(t *testing.T) {
 		switch {
 		case tick.Step < 500:
 		case live == 0:
-			live, rss = torch.LiveTensors(), resident(t)
+			live, rss = torch.LiveTensors(), residentSize(t)
 		default:
 			require.Equal(t, live, torch.LiveTensors(), "step %d", tick.Step)
-			require.InEpsilon(t, rss, resident(t), 0.02, "step %d", tick.Step)
+			require.InEpsilon(t, rss, residentSize(t), 0.02, "step %d", tick.Step)
 		}
 	})
-	t.Logf("resident %d MiB at step 500, %d MiB at the end; %d live tensors", rss>>20, resident(t)>>20, live)
+	t.Logf("resident %d MiB at step 500, %d MiB at the end; %d live tensors", rss>>20, residentSize(t)>>20, live)
 }
 
 // resident is the resident size after Go has returned what its collector found: the sawtooth of Go's own heap, some 10 MiB
 // here, is not what is looked for.
-func resident(t *testing.T) int64 {
+func residentSize(t *testing.T) int64 {
 	t.Helper()
 	debug.FreeOSMemory()
 	b, err := os.ReadFile("/proc/self/statm")
