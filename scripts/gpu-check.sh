@@ -5,7 +5,7 @@
 #
 #   scripts/gpu-check.sh pack              here, where Go is: build/gpu/go.tar.xz and build/gpu/vendor.tar.xz, 25 MB,
 #                                          to be brought to the other machine with the checkout
-#   scripts/gpu-check.sh                   there: everything, about ten minutes
+#   scripts/gpu-check.sh                   there: everything; bench takes half an hour of it, the rest a few minutes
 #   scripts/gpu-check.sh build doctor test train bench      there: some of it, in this order
 #
 # libtorch is $LIBTORCH, or the torch package of $PYTHON (python3). What is built and cached goes to $GPU_CHECK_DIR

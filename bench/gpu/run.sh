@@ -5,7 +5,7 @@
 #   bench/gpu/run.sh BIN OUT [CASE ...]     BIN has native and gpunative; OUT gets JSON lines, logs and table.md
 #
 # CASE is wgan-gp, stylegan2 or detector; all of them without any. $PYTHON names another Python; $SECONDS_EACH (8) is how long
-# steps are timed.
+# steps are timed; $PEER_FLAGS are flags for PyTorch's side, such as --no-trial.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
 bin=${1:?usage: bench/gpu/run.sh BIN OUT [CASE ...]} out=${2:?usage: bench/gpu/run.sh BIN OUT [CASE ...]}
@@ -20,7 +20,8 @@ note() { grep '^{' "$1" >>"$rows" || { echo "run.sh: no line from ${*:2}; see $1
 
 peer() { # CASE MODE BATCH [flags]
   local log=$out/peer-$1-$2-$3${5:+-$5}.log
-  timeout 600 "$python" bench/gpu/peer.py "$1" "$2" module "$3" "$seconds" "${@:4}" >"$log" 2>"$log.err"
+  # shellcheck disable=SC2086
+  timeout 600 "$python" bench/gpu/peer.py "$1" "$2" module "$3" "$seconds" ${PEER_FLAGS:-} "${@:4}" >"$log" 2>"$log.err"
   note "$log" peer "$@"
 }
 

@@ -46,6 +46,9 @@ func (g gpuFlags) on(d torch.Device) error {
 	if g.precision(d) == trainers.FP16 && !d.IsCUDA() {
 		return usagef("--precision: fp16 wants a GPU: bf16 works on a CPU too")
 	}
+	if g.Graphs == string(trainers.GraphsOn) && !d.IsCUDA() {
+		return usagef("--cuda-graphs on: got --device %s vs a GPU", d)
+	}
 	return nil
 }
 

@@ -104,5 +104,9 @@ func (t tigasFlags) describe(d *tigas.Detector) string {
 	if d == nil {
 		return ", no TIGAS term"
 	}
-	return fmt.Sprintf(" + %g * TIGAS (%s, detector %s %.12s)", t.Weight, t.Form, d.Name, d.SHA256)
+	in := ""
+	if d.DType != torch.Float32 {
+		in = fmt.Sprintf(" in %s", d.DType)
+	}
+	return fmt.Sprintf(" + %g * TIGAS (%s, detector %s %.12s%s)", t.Weight, t.Form, d.Name, d.SHA256, in)
 }

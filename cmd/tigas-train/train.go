@@ -228,7 +228,11 @@ func (t *training) train(cmd *cobra.Command, f family) error {
 	console.Message("data      %s: %d pictures at %dx%d", set.Name(), set.Len(), t.data.Resolution, t.data.Resolution)
 	console.Message("networks  %s", net.Summary())
 	console.Message("loss      %s%s", net.Objective(), t.tigas.describe(detector))
-	console.Message("run       %s, %g kimg on %s with %d thread(s)", run.Dir, r.Kimg, device, torch.NumThreads())
+	in := ""
+	if r.Precision != trainers.FP32 {
+		in = " in " + string(r.Precision)
+	}
+	console.Message("run       %s, %g kimg on %s%s with %d thread(s)", run.Dir, r.Kimg, device, in, torch.NumThreads())
 	if detector != nil {
 		if advice := f.advice(t.tigas.Weight, trainers.StartsFull(weight, t.tigas.Weight)); advice != "" {
 			console.Warn("%s", advice)

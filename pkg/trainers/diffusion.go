@@ -2,6 +2,7 @@ package trainers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -90,6 +91,9 @@ func (d *Diffusion) Objective() string {
 
 // Step makes one update on one batch.
 func (d *Diffusion) Step(st *Step) error {
+	if st.mustRecord() {
+		return errors.New("the step of a diffusion model cannot be recorded as a CUDA graph: which of the images the TIGAS term scores is decided anew in each")
+	}
 	defer st.Phase("net")()
 	x, err := st.Real()
 	if err != nil {
