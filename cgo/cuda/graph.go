@@ -1,12 +1,17 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/tigas-train/tigas-train/cgo/internal/ctorch"
 	"github.com/tigas-train/tigas-train/cgo/torch"
 )
+
+// ErrSpoiled: something was recorded that CUDA does not record, and libtorch's cache does not recover from that: memory that
+// several streams use is not given back any more in this process. Save what there is, and start again without that graph.
+var ErrSpoiled = errors.New("the capture is invalid")
 
 // Graph is work that a device was given once and can be given again as a whole: hundreds of operations for the price of
 // one launch, in which the host's part does not take place again. It belongs to a scope, which frees it.
@@ -38,9 +43,10 @@ type CaptureOptions struct {
 // Memory that is free when the graph Beside has ended is used by both: they must be replayed one after
 // the other, and what is read after a replay must be read, or copied, before the other one's.
 //
-// The graph belongs to s. When f panics with a *torch.Error, or what it does cannot be recorded, Capture returns an error and
-// nothing is changed, but what f did on the host; it returns an error that wraps [ErrNoCUDA] for a stream of the CPU. Only
-// one capture may be under way. Meanwhile nothing is tried again that is short of memory.
+// The graph belongs to s. When f panics with a *torch.Error, as an operation of libtorch that would wait does, Capture returns
+// that and nothing is changed, but what f did on the host. Where CUDA itself found something that cannot be recorded the error
+// wraps [ErrSpoiled]. It wraps [ErrNoCUDA] for a stream of the CPU. Only one capture may be under way. Meanwhile nothing is
+// tried again that is short of memory.
 func Capture(s *torch.Scope, stream Stream, o CaptureOptions, f func()) (*Graph, error) {
 	const op = "Capture"
 	torch.CheckScope(s, "cuda."+op)
@@ -65,22 +71,32 @@ func Capture(s *torch.Scope, stream Stream, o CaptureOptions, f func()) (*Graph,
 			return
 		}
 		done := false
+		end := func() error { // the stream must leave the mode, whatever was recorded
+			done = true
+			if err := ctorch.GraphEnd(h); err != nil {
+				text, _ := reason(err)
+				return &cudaError{text: op + ": " + text, kind: ErrSpoiled}
+			}
+			return nil
+		}
 		defer func() {
-			if !done {
-				_ = ctorch.GraphEnd(h) // the stream must leave the mode, whatever was recorded
+			if !done { // f panics
+				_ = end()
 				ctorch.GraphFree(h)
 			}
 		}()
-		if failed = torch.Try(f); failed != nil {
+		failed = torch.Try(f)
+		if err = end(); err == nil && failed == nil {
+			c.h = h
 			return
 		}
-		if err = ctorch.GraphEnd(h); err != nil {
-			failed = wrap(op, err)
-			ctorch.GraphFree(h)
-			done = true
-			return
+		ctorch.GraphFree(h)
+		switch {
+		case err != nil && failed != nil:
+			failed = fmt.Errorf("%w; before that: %w", err, failed)
+		case err != nil:
+			failed = err
 		}
-		done, c.h = true, h
 	})
 	runtime.KeepAlive(o)
 	if failed != nil {

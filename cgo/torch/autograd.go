@@ -51,10 +51,15 @@ func Grad(output *Tensor, inputs []*Tensor, o GradOptions) []*Tensor {
 	runtime.KeepAlive(o)
 	must(op, err)
 	grads := make([]*Tensor, len(hs))
+	seen := make(map[ctorch.Handle]bool, len(hs))
 	for i, h := range hs {
-		if h != 0 {
-			grads[i] = in.adopt(h)
+		if h == 0 {
+			continue
 		}
+		if grads[i] = in.adopt(h); seen[h] { // of both operands of a sum: what scales one in place must not scale the other
+			grads[i] = in.Call("aten::clone", grads[i])
+		}
+		seen[h] = true
 	}
 	return grads
 }

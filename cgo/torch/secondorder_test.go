@@ -116,3 +116,15 @@ func TestSecondOrderOnCUDA(t *testing.T) {
 	require.InEpsilon(t, y.Sum().Float64(), on.Sum().Float64(), 1e-3)
 	require.InEpsilon(t, second.Sum().Float64(), onSecond.Sum().Float64(), 5e-3)
 }
+
+// The gradients of both operands of a sum are one tensor in libtorch. Here they are two: who scales one in place, as clipping does,
+// does not scale the other.
+func TestGradientsAreSeparate(t *testing.T) {
+	s := torch.NewScope()
+	defer s.Close()
+	a, b := s.Ones([]int64{3}).RequiresGrad(true), s.Ones([]int64{3}).RequiresGrad(true)
+	g := torch.Grad(a.Add(b).MulScalar(6).Sum(), []*torch.Tensor{a, b}, torch.GradOptions{})
+	torch.NoGrad(func() { g[0].MulScalar_(0.5) })
+	require.Equal(t, []float32{3, 3, 3}, g[0].Float32s())
+	require.Equal(t, []float32{6, 6, 6}, g[1].Float32s())
+}

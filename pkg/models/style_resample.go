@@ -1,6 +1,8 @@
 package models
 
 import (
+	"sync"
+
 	"github.com/tigas-train/tigas-train/cgo/torch"
 	"github.com/tigas-train/tigas-train/pkg/nn"
 )
@@ -12,6 +14,7 @@ type resampler struct {
 	four *torch.Tensor // sum 4, for images with zeros between their pixels
 
 	scope    *torch.Scope // of the network
+	lock     sync.Mutex   // guards matrices
 	matrices map[bandedOn]*torch.Tensor
 }
 
@@ -121,6 +124,8 @@ func (f banded) rows() []float64 {
 
 // matrix is the filter on a device, made when it is first wanted.
 func (r *resampler) matrix(f banded, x *torch.Tensor) *torch.Tensor {
+	r.lock.Lock()
+	defer r.lock.Unlock()
 	key := bandedOn{f, x.Device()}
 	if m := r.matrices[key]; m != nil {
 		return m
@@ -152,13 +157,13 @@ func (r *resampler) multiplied(x *torch.Tensor, along func(n int64) banded) *tor
 	sh := x.Shape()
 	down, across := along(sh[2]), along(sh[3])
 	mh, mw := x.Scope().Use(r.matrix(down, x)), x.Scope().Use(r.matrix(across, x))
-	n, c := sh[0], sh[1]
-	// Sizes of a traced network are those of the trace: -1 stands for that of the batch.
+	c := sh[1]
+	// -1 is the batch: other sizes of a traced network are those of the trace.
 	if st := x.Strides(); st[1] == 1 && c > 1 { // channels last: [H', H] times [H, W C], then [W', W] times [W, C]
-		y := x.Permute(0, 2, 3, 1).Reshape(n, sh[2], sh[3]*c)
-		y = mh.MatMul(y).Reshape(n*down.out, sh[3], c)
-		return mw.MatMul(y).Reshape(n, down.out, across.out, c).Permute(0, 3, 1, 2)
+		y := x.Permute(0, 2, 3, 1).Reshape(-1, sh[2], sh[3]*c)
+		y = mh.MatMul(y).Reshape(-1, sh[3], c)
+		return mw.MatMul(y).Reshape(-1, down.out, across.out, c).Permute(0, 3, 1, 2)
 	}
-	y := x.Reshape(n*c*sh[2], sh[3]).MatMul(mw.Transpose(0, 1)).Reshape(n*c, sh[2], across.out)
-	return mh.MatMul(y).Reshape(n, c, down.out, across.out)
+	y := x.Reshape(-1, sh[3]).MatMul(mw.Transpose(0, 1)).Reshape(-1, sh[2], across.out)
+	return mh.MatMul(y).Reshape(-1, c, down.out, across.out)
 }

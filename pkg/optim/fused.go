@@ -90,6 +90,9 @@ func (a *Adam) kernel(name string, g *group, steps list, lr, found *torch.Tensor
 		a.o.Eps, a.o.AMSGrad, maximize, nil, found)
 }
 
+// IsCapturable tells whether a was made with Capturable.
+func (a *Adam) IsCapturable() bool { return a.resident != nil }
+
 // StepUnless implements [Masked]. With Capturable it neither waits for the device nor needs anything of the host that
 // changes from step to step, so that it can be part of a CUDA graph; which gradients are nil is part of that graph. It is
 // then one call for all parameters of a type where libtorch has torch.optim's fused kernel, with skip for the found_inf of

@@ -155,6 +155,7 @@ func (g *GradScaler) Update(skip *torch.Tensor) {
 		skip := s.Use(skip).To(torch.Float32)
 		if g.updates {
 			torch.CallMulti(updateKernel, g.scale, g.tracker, skip, g.o.Growth, g.o.Backoff, g.o.Interval)
+			torch.Call("aten::clamp_min_", g.scale, smallestScale)
 			return
 		}
 		scale := s.Use(g.scale)
@@ -165,10 +166,14 @@ func (g *GradScaler) Update(skip *torch.Tensor) {
 		grown := times(g.o.Growth)
 		next := torch.Where(full.Mul(grown.IsFinite()), grown, scale)
 		count = torch.Where(left.Add(full), count.ZerosLike(), count)
-		g.scale.Copy_(torch.Where(left, times(g.o.Backoff), next))
+		g.scale.Copy_(torch.Call("aten::clamp_min", torch.Where(left, times(g.o.Backoff), next), smallestScale))
 		g.tracker.Copy_(count)
 	})
 }
+
+// smallestScale ends the halving: what is not finite for many updates is no overflow, and a scale of 2^-34 would not grow back in
+// the length of a run.
+const smallestScale = 1.0
 
 // State yields what a snapshot must hold: "scale", a float32 scalar, and "growth_tracker", an int32 one, the number of updates
 // in a row since the scale was changed.

@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -52,9 +53,10 @@ func (r *recorder) add(name string, v *torch.Tensor) {
 // for the price of one launch. RunOptions.CUDAGraphs says whether.
 //
 // What part does must depend on nothing but the inputs, the run's noise and tensors that stay where they are, such as
-// weights: numbers of the host are those of the time when it was recorded. So what changes from step to step must be in
+// weights: numbers of the host are those of the time when it was recorded, also in the log. So what changes from step to step must be in
 // the inputs, or, if it has few values, in name. Inputs of other shapes are another part. It may not read what is computed;
-// Report, Term, Apply and Update may be called in it, Real and Count may not. Learning rates are set outside, see
+// Report, Term, Apply and Update may be called in it, the latter with an optimiser that is Capturable (see [optim.AdamOptions]),
+// Real and Count may not. Learning rates are set outside, see
 // [Step.Update].
 func (st *Step) Captured(name string, inputs []*torch.Tensor, part func(st *Step, inputs []*torch.Tensor) error) error {
 	l := st.loop
@@ -70,8 +72,8 @@ func (st *Step) Captured(name string, inputs []*torch.Tensor, part func(st *Step
 			return asItIs()
 		}
 		if err := l.record(st, c, inputs, part); err != nil {
-			if l.graphs.forced {
-				return fmt.Errorf("the step cannot be recorded as a CUDA graph: %w", err)
+			if l.graphs.forced || errors.Is(err, cuda.ErrSpoiled) {
+				return fmt.Errorf("the step cannot be recorded as a CUDA graph; --cuda-graphs off goes on without: %w", err)
 			}
 			l.o.Console.Warn("without CUDA graphs: %s", err)
 			l.dropGraphs()
@@ -125,7 +127,7 @@ func (st *Step) withTerm(name string, t *tigas.Term, w float64, inputs []*torch.
 func (l *loop) record(st *Step, c *captured, inputs []*torch.Tensor, part func(st *Step, inputs []*torch.Tensor) error) error {
 	g := l.graphs
 	// What the cache holds for the part as it is would be held a second time by the graph.
-	if err := cuda.EmptyCache(); err != nil {
+	if err := cuda.EmptyCache(); err != nil && !errors.Is(err, torch.ErrUnsupported) {
 		return err
 	}
 	saved, err := l.noise.State(st.Scope)

@@ -170,9 +170,11 @@ func (g *GAN) stepCritic(st *Step) error {
 	return st.Captured("D", []*torch.Tensor{real}, func(st *Step, in []*torch.Tensor) error { return g.updateCritic(st, in[0]) })
 }
 
-// waits tells whether the host decides about updates, which cannot be recorded: RMSprop has no form for the device. Who asks for
-// graphs at any rate is told so by the attempt.
-func (g *GAN) waits(st *Step) bool { return g.o.Loss == WGANClip && !st.mustRecord() }
+// waits tells whether the host has a part in the updates, which cannot be recorded: RMSprop has no form for the device, and a
+// network of one's own may count its calls. Who asks for graphs at any rate gets the attempt.
+func (g *GAN) waits(st *Step) bool {
+	return (g.o.Loss == WGANClip || g.o.Generator != nil || g.o.Critic != nil) && !st.mustRecord()
+}
 
 func (g *GAN) updateCritic(st *Step, real *torch.Tensor) error {
 	fake := st.Autocast(func() (fake *torch.Tensor) {

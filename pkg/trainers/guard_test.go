@@ -309,3 +309,19 @@ func TestUpdateOfOnesOwn(t *testing.T) {
 	require.NoError(t, st.Update("x", opt, []*torch.Tensor{x}, st.Scope.Use(x).MulScalar(math.NaN())), "left out")
 	require.Equal(t, 0.5-0.125, value())
 }
+
+// A run that diverges is told so also when that is found out at its very end.
+func TestDivergesInTheLastTick(t *testing.T) {
+	residentCPU(t)
+	s := families()["vae"]
+	s.dir, s.steps = filepath.Join(t.TempDir(), "run"), maxSkips+1
+	s.plant = func(name string, v *torch.Tensor) *torch.Tensor {
+		if name == "kl" {
+			return v.MulScalar(math.NaN())
+		}
+		return v
+	}
+	_, err := s.run(t)
+	require.ErrorIs(t, err, ErrDiverged)
+	require.ErrorContains(t, err, "3 returns to a snapshot")
+}

@@ -1,6 +1,7 @@
 package trainers
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/tigas-train/tigas-train/cgo/torch"
@@ -98,6 +99,9 @@ func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly b
 	if scaler != nil {
 		loss = scaler.Scale(loss)
 	}
+	if st.recorder != nil && !capturable(l.opt) { // before anything waits
+		return nil, m, fmt.Errorf("trainers: the optimiser of %s asks the host, so its updates cannot be recorded: want one of optim with Capturable", name)
+	}
 	grads := torch.Grad(loss, inputs, torch.GradOptions{AllowUnused: partly || l.partly})
 	defer st.Phase("optimizer")()
 	if at != nil {
@@ -136,6 +140,12 @@ func (l *learner) update(st *Step, name string, loss, at *torch.Tensor, partly b
 		scaler.Update(st.Scope.Scalar(left, torch.Options{Device: loss.Device()}))
 	}
 	return g, m, st.Updated(name, err)
+}
+
+// capturable tells whether a step of the optimiser can be recorded.
+func capturable(o optim.Optimizer) bool {
+	c, ok := o.(interface{ IsCapturable() bool })
+	return ok && c.IsCapturable()
 }
 
 func given(t *torch.Tensor) bool { return t != nil }

@@ -84,6 +84,20 @@ func (o RunOptions) Resolve() RunOptions {
 	return o
 }
 
+// validate refuses words that are none.
+func (o RunOptions) validate() error {
+	if o.Precision != "" {
+		if _, err := ParsePrecision(string(o.Precision)); err != nil {
+			return err
+		}
+	}
+	if o.CUDAGraphs == "" {
+		return nil
+	}
+	_, err := ParseGraphMode(string(o.CUDAGraphs))
+	return err
+}
+
 // loop is one call of [Run].
 type loop struct {
 	o      RunOptions
@@ -132,6 +146,9 @@ func Run(ctx context.Context, f Family, o RunOptions) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	o = o.Resolve()
+	if err = o.validate(); err != nil {
+		return err
+	}
 	if err = o.Precision.check(o.Device); err != nil {
 		return err
 	}
@@ -180,6 +197,7 @@ func (l *loop) session(ctx context.Context) error {
 	defer l.dropGraphs()
 	err := guarded(func() error { return l.train(ctx) })
 	if errors.Is(err, torch.ErrOutOfMemory) {
+		l.dropGraphs() // to have some
 		return guarded(func() error { return l.saveAfter(err) })
 	}
 	return err
@@ -243,6 +261,12 @@ func (l *loop) train(ctx context.Context) error {
 			l.s.NextTick = l.kimg() + l.o.TickKimg
 			if err := l.endTick(); err != nil {
 				return err
+			}
+			if l.diverged != nil { // as the values say that have crossed over now
+				if err := l.rollBack(l.diverged); err != nil {
+					return fmt.Errorf("step %d (kimg %.1f): %w", l.s.Step, l.kimg(), err)
+				}
+				continue
 			}
 		}
 		l.s.Draw = passed(&l.s.NextPictures, l.o.SnapKimg, l.kimg()) || done

@@ -152,11 +152,7 @@ func (st *stats) flush() {
 			m.Other++
 		}
 	}
-	st.values, st.chunks, st.step = st.values[:0], nil, 0
-	if st.waiting != nil {
-		st.waiting.Close()
-		st.waiting = nil
-	}
+	st.drop()
 	for st.seen != nil && len(all) > 0 {
 		n := 1
 		for n < len(all) && all[n].step == all[0].step {
@@ -164,6 +160,15 @@ func (st *stats) flush() {
 		}
 		st.seen(all[0].step, all[:n])
 		all = all[n:]
+	}
+}
+
+// drop forgets what waits.
+func (st *stats) drop() {
+	st.values, st.chunks, st.step = nil, nil, 0
+	if st.waiting != nil {
+		st.waiting.Close()
+		st.waiting = nil
 	}
 }
 
@@ -188,7 +193,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // restore continues from means that were saved.
 func (st *stats) restore(names []string, means map[string]*mean, epoch int64, e epochs) {
-	st.flush()
+	st.drop() // of before
 	st.names, st.means, st.epoch, st.epochs = names, means, epoch, e
 	if means == nil {
 		st.means = map[string]*mean{}

@@ -85,6 +85,9 @@ func (v *VAE) Step(st *Step) error {
 	v.l.prepare(st)
 	beta := v.o.Beta * sched.Linear{To: 1, Over: v.o.KLWarmup}.At(st.Progress)
 	in := []*torch.Tensor{x, st.Scope.Scalar(beta, torch.Options{Device: v.device})}
+	if v.o.Network != nil && !st.mustRecord() { // it may count its calls, which a graph does not
+		return v.update(st, x, in[1], nil)
+	}
 	return st.withTerm("VAE", &v.o.Term, v.o.Term.Due(st.Progress), in, func(st *Step, in []*torch.Tensor, w *torch.Tensor) error {
 		return v.update(st, in[0], in[1], w)
 	})

@@ -136,7 +136,11 @@ ct::graph_api fake_graphs() {
           [](void *) { note("end capture"); },
           [](void *) { note("replay"); },
           [](void *, const at::Generator &g) { note("adopt " + std::to_string(g.current_seed())); },
-          [](void *) { return std::pair<unsigned long long, unsigned long long>(7, 0); }};
+          [](void *) { return std::pair<unsigned long long, unsigned long long>(7, 0); },
+          [] {
+            static int mode = 0;
+            return &mode;
+          }};
 }
 
 // Operators that run out of device memory as often as they were told to.

@@ -19,14 +19,13 @@ namespace {
 
 using pool_id = std::pair<unsigned long long, unsigned long long>; // c10::MempoolId_t
 
-#define CT_CXX(mangled) dlsym(RTLD_DEFAULT, mangled)
+ct::graph_api found; // in libtorch_cuda
 
 void look_up() {
   static std::once_flag once;
   std::call_once(once, [] {
-    ct::graph_api &g = ct::graphs();
-    if (g.begin) return; // a test's
-    auto find = [](auto &f, const char *name) { f = reinterpret_cast<std::remove_reference_t<decltype(f)>>(CT_CXX(name)); };
+    auto find = [](auto &f, const char *name) { f = reinterpret_cast<std::remove_reference_t<decltype(f)>>(dlsym(RTLD_DEFAULT, name)); };
+    ct::graph_api &g = found;
     find(g.make, "_ZN2at4cuda9CUDAGraphC1Eb"); // (bool keep_graph), from 2.8 on
     if (!g.make) find(g.make, "_ZN2at4cuda9CUDAGraphC1Ev");
     find(g.destroy, "_ZN2at4cuda9CUDAGraphD1Ev");
@@ -34,6 +33,8 @@ void look_up() {
     find(g.end, "_ZN2at4cuda9CUDAGraph11capture_endEv");
     find(g.replay, "_ZN2at4cuda9CUDAGraph6replayEv");
     find(g.pool, "_ZN2at4cuda9CUDAGraph4poolEv");
+    if (!g.pool) find(g.pool, "_ZNK2at4cuda9CUDAGraph4poolEv");
+    find(g.waits, "_ZN3c104cuda13warning_stateEv");
     find(g.adopt, "_ZN2at4cuda9CUDAGraph24register_generator_stateERKNS_9GeneratorE");
   });
 }
@@ -47,27 +48,43 @@ struct Graph {
   alignas(64) unsigned char object[object_size] = {};
   int device = 0;
   bool made = false, open = false;
+  bool spoiled = false; // its capture could not be ended: libtorch's cache still refers to it, so it must stay where it is
 
   ~Graph() {
     if (made) ct::graphs().destroy(object);
   }
 };
 
+// While something is recorded, an operation that waits for the device fails by itself. Left to CUDA it would make the capture
+// invalid, from which libtorch's cache does not recover. c10::cuda::warning_state() is an int: 2 makes an error of waiting.
+int before = 0;
+
+void refuse_waits(bool on) {
+  if (!ct::graphs().waits) return;
+  int &mode = *ct::graphs().waits();
+  if (on) before = mode;
+  mode = on ? 2 : before;
+}
+
 } // namespace
 
 ct::graph_api &ct::graphs() {
   static graph_api api;
+  if (!api.begin) { // nor has a test put its own in place
+    look_up();
+    api = found;
+  }
   return api;
 }
 
 bool ct::is_capturing() noexcept { return capturing.load(std::memory_order_relaxed) > 0; }
 
 std::string ct::graphs_not_found() {
-  look_up();
   const graph_api &g = graphs();
   // Without adopt generators register by themselves, as they do in later versions.
-  if (g.make && g.destroy && g.begin && g.end && g.replay) return "";
-  return "CUDA graphs: libtorch_cuda has no at::cuda::CUDAGraph of the form that is known\n";
+  if (!(g.make && g.destroy && g.begin && g.end && g.replay))
+    return "CUDA graphs: libtorch_cuda has no at::cuda::CUDAGraph of the form that is known\n";
+  return g.waits && g.pool ? "" : "CUDA graphs: libtorch_cuda has them, but not all that makes them safe and small\n";
 }
 
 int ct_graph_begin(int device, const ct_handle *generators, int n, void *beside, void **out, char **msg) {
@@ -76,6 +93,7 @@ int ct_graph_begin(int device, const ct_handle *generators, int n, void *beside,
     ct::cuda_device(device);
     if (std::string missing = ct::graphs_not_found(); !missing.empty())
       throw ct::bad_argument(missing.substr(0, missing.size() - 1), CT_ENOTIMPL);
+    if (ct::is_capturing()) throw ct::bad_argument("something is being recorded already");
     ct::graph_api &api = ct::graphs();
     auto g = std::make_unique<Graph>();
     g->device = device;
@@ -88,6 +106,7 @@ int ct_graph_begin(int device, const ct_handle *generators, int n, void *beside,
     api.begin(g->object, shares ? api.pool(static_cast<Graph *>(beside)->object) : pool_id{0, 0}, thread_local_mode);
     g->open = true;
     capturing.fetch_add(1);
+    refuse_waits(true);
     *out = g.release();
   });
 }
@@ -97,8 +116,11 @@ int ct_graph_end(void *p, char **msg) {
     auto *g = static_cast<Graph *>(p);
     if (!g->open) throw ct::bad_argument("the graph was ended before");
     g->open = false;
+    refuse_waits(false);
     capturing.fetch_sub(1);
+    g->spoiled = true;
     ct::graphs().end(g->object);
+    g->spoiled = false;
   });
 }
 
@@ -108,12 +130,9 @@ int ct_graph_replay(void *p, char **msg) {
 
 void ct_graph_free(void *p) {
   auto *g = static_cast<Graph *>(p);
-  if (!g) return;
+  // One that is lost while another is recorded stays, since waiting for the device would spoil that.
+  if (!g || g->spoiled || g->open || ct::is_capturing()) return;
   ct::guard(nullptr, [&] {
-    if (g->open) {
-      capturing.fetch_sub(1);
-      g->open = false;
-    }
     ct_cuda_synchronize(g->device, nullptr); // it may still be running
     delete g;
   });

@@ -348,7 +348,7 @@ int ct_op_call(ct_handle p, const ct_val *args, int nargs, const int64_t *words,
     if (nargs > want)
       throw ct::bad_argument("got " + std::to_string(nargs) + " arguments vs at most " + std::to_string(want));
     ct::with_retry([&] { call(op, args, nargs, words, bytes, out, out_cap, n_out); },
-                   [&] { return repeatable(op, args, nargs); });
+                   [&] { return repeatable(asked, args, nargs); });
   });
 }
 

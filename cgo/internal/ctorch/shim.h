@@ -152,7 +152,7 @@ void ct_event_free(void *event, int device);
 /* The caller is on a stream that is not the default one, and holds its OS thread until end. generators are those that are
    drawn from; with n 0 that is the default one. beside is NULL, or a graph with which it shares memory. */
 int ct_graph_begin(int device, const ct_handle *generators, int n, void *beside, void **graph, char **msg);
-int ct_graph_end(void *graph, char **msg); /* a graph that could not be ended can only be freed */
+int ct_graph_end(void *graph, char **msg); /* a graph that could not be ended has spoiled libtorch's cache */
 int ct_graph_replay(void *graph, char **msg);
 void ct_graph_free(void *graph); /* waits for the device */
 
