@@ -65,7 +65,7 @@ struct graph_api {
   void (*replay)(void *object) = nullptr;
   void (*adopt)(void *object, const at::Generator &) = nullptr; // its random numbers move on with each replay
   std::pair<unsigned long long, unsigned long long> (*pool)(void *object) = nullptr;
-  int *(*waits)() = nullptr; // c10::cuda::warning_state()
+  int *waits = nullptr; // what libtorch does where it waits for a device: c10::cuda::warning_state()
 };
 graph_api &graphs();
 std::string graphs_not_found(); // "", or a line

@@ -34,10 +34,17 @@ void look_up() {
     find(g.replay, "_ZN2at4cuda9CUDAGraph6replayEv");
     find(g.pool, "_ZN2at4cuda9CUDAGraph4poolEv");
     if (!g.pool) find(g.pool, "_ZNK2at4cuda9CUDAGraph4poolEv");
-    find(g.waits, "_ZN3c104cuda13warning_stateEv");
+    // An inline function, so that there may be its variable only.
+    g.waits = static_cast<int *>(dlsym(RTLD_DEFAULT, "_ZZN3c104cuda13warning_stateEvE14warning_state_"));
+    int *(*state)() = nullptr;
+    find(state, "_ZN3c104cuda13warning_stateEv");
+    if (!g.waits && state) g.waits = state();
     find(g.adopt, "_ZN2at4cuda9CUDAGraph24register_generator_stateERKNS_9GeneratorE");
   });
 }
+
+// Without adopt generators register by themselves, as they do in later versions.
+bool usable(const ct::graph_api &g) { return g.make && g.destroy && g.begin && g.end && g.replay; }
 
 // Room for the object, whose size is not known here: it has about 200 bytes in 2.6 and 300 in 2.14.
 constexpr size_t object_size = 4096;
@@ -56,12 +63,12 @@ struct Graph {
 };
 
 // While something is recorded, an operation that waits for the device fails by itself. Left to CUDA it would make the capture
-// invalid, from which libtorch's cache does not recover. c10::cuda::warning_state() is an int: 2 makes an error of waiting.
+// invalid, from which libtorch's cache does not recover. c10::cuda::WarningState is an int: 2 makes an error of waiting.
 int before = 0;
 
 void refuse_waits(bool on) {
   if (!ct::graphs().waits) return;
-  int &mode = *ct::graphs().waits();
+  int &mode = *ct::graphs().waits;
   if (on) before = mode;
   mode = on ? 2 : before;
 }
@@ -81,18 +88,19 @@ bool ct::is_capturing() noexcept { return capturing.load(std::memory_order_relax
 
 std::string ct::graphs_not_found() {
   const graph_api &g = graphs();
-  // Without adopt generators register by themselves, as they do in later versions.
-  if (!(g.make && g.destroy && g.begin && g.end && g.replay))
-    return "CUDA graphs: libtorch_cuda has no at::cuda::CUDAGraph of the form that is known\n";
-  return g.waits && g.pool ? "" : "CUDA graphs: libtorch_cuda has them, but not all that makes them safe and small\n";
+  if (!usable(g)) return "CUDA graphs: libtorch_cuda has no at::cuda::CUDAGraph of the form that is known\n";
+  std::string s;
+  if (!g.pool) s += "CUDA graphs: there are some, but they cannot share their memory\n";
+  if (!g.waits) s += "CUDA graphs: there are some, but a step that waits for the device is found out by CUDA, and ends the run\n";
+  return s;
 }
 
 int ct_graph_begin(int device, const ct_handle *generators, int n, void *beside, void **out, char **msg) {
   *out = nullptr;
   CT_GUARD({
     ct::cuda_device(device);
-    if (std::string missing = ct::graphs_not_found(); !missing.empty())
-      throw ct::bad_argument(missing.substr(0, missing.size() - 1), CT_ENOTIMPL);
+    if (!usable(ct::graphs()))
+      throw ct::bad_argument("libtorch_cuda has no at::cuda::CUDAGraph of the form that is known", CT_ENOTIMPL);
     if (ct::is_capturing()) throw ct::bad_argument("something is being recorded already");
     ct::graph_api &api = ct::graphs();
     auto g = std::make_unique<Graph>();
