@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -98,6 +99,25 @@ type example struct {
 	input, score, logits, grad []float32
 }
 
+// expected is the gradient that this libtorch gives: from 2.14 on clamp has none at its limits, where it had that of the inside, so
+// pixels that are 0 or 1 get none. Upstream's network has the same there.
+func (x example) expected(t *testing.T) []float32 {
+	t.Helper()
+	s := torch.NewScope()
+	defer s.Close()
+	limit := s.Ones([]int64{1}).RequiresGrad(true)
+	if torch.Grad(limit.Clamp(-1, 1).Sum(), []*torch.Tensor{limit}, torch.GradOptions{})[0].Float64() != 0 {
+		return x.grad
+	}
+	g := slices.Clone(x.grad)
+	for i, v := range x.input {
+		if v == 0 || v == 1 {
+			g[i] = 0
+		}
+	}
+	return g
+}
+
 // agree converts, saves, loads and calls three times, on every device, and compares scores, logits and the gradient of
 // 1 - mean(score) with respect to the image.
 func agree(t *testing.T, c *convert.Checkpoint, name string, x example) {
@@ -142,7 +162,7 @@ func agreeOn(t *testing.T, d torch.Device, c *convert.Checkpoint, name string, x
 			require.InDeltaSlice(t, x.score, score.Float32s(), scoreTolerance, "%s %s score, call %d", name, form, call)
 			loss := score.Mean().RSubScalar(1)
 			g := torch.Grad(loss, []*torch.Tensor{image}, torch.GradOptions{})[0].Float32s()
-			require.Less(t, distance(g, x.grad), gradTolerance, "%s %s gradient, call %d", name, form, call)
+			require.Less(t, distance(g, x.expected(t)), gradTolerance, "%s %s gradient, call %d", name, form, call)
 			w.Close()
 		}
 	}
