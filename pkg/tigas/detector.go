@@ -219,16 +219,15 @@ func (d *Detector) Calls() int64 { return d.calls.Load() }
 func (d *Detector) HasLogit() bool { return d.logit != nil }
 
 // Score returns the scores [N] of images [N, 3, H, W] in [0, 1], each from 0 (generated) to 1 (real). Gradients flow to
-// the images where they lie in [0, 1]; outside, the network clamps and they are zero, from libtorch 2.14 on at 0 and 1
-// themselves too. It computes in d.DType whatever autocast says, and the scores are float32. It panics on another shape, and on
-// a size that the network cannot take.
+// the images where they lie in [0, 1], limits included; outside, the network clamps and they are zero. It computes in d.DType
+// whatever autocast says, and the scores are float32. It panics on another shape, and on a size that the network cannot take.
 func (d *Detector) Score(images *torch.Tensor) *torch.Tensor { return d.run(d.score, images) }
 
 func (d *Detector) run(m *jit.Module, images *torch.Tensor) (out *torch.Tensor) {
 	checkImages("tigas.Score", images)
 	d.calls.Add(1)
 	torch.Autocast(d.device, torch.DefaultDType, func() {
-		images = images.To(torch.Float32)
+		images = offLimits(images.To(torch.Float32))
 		if d.DType == torch.Float16 {
 			out = scaled(m.ForwardTensor, images)
 		} else {

@@ -100,7 +100,7 @@ type example struct {
 }
 
 // expected is the gradient that this libtorch gives: from 2.14 on clamp has none at its limits, where it had that of the inside, so
-// pixels that are 0 or 1 get none. Upstream's network has the same there.
+// pixels that are 0 or 1 get none. Upstream's network has the same there; a Detector moves them inside.
 func (x example) expected(t *testing.T) []float32 {
 	t.Helper()
 	s := torch.NewScope()
