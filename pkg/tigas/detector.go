@@ -30,6 +30,7 @@ type Detector struct {
 
 	score  *jit.Module // image -> scores, nothing else
 	logit  *jit.Module // image -> values before the sigmoid; nil if the network does not show them
+	clamps bool        // it limits something, its input as a rule
 	device torch.Device
 	calls  atomic.Int64
 }
@@ -42,6 +43,9 @@ func (d *Detector) load(s *torch.Scope, m *jit.Module, o OpenOptions) error {
 	err := freeze(m)
 	if err != nil {
 		return unprefix(err)
+	}
+	if ops, err := m.Ops("forward"); err == nil {
+		d.clamps = slices.ContainsFunc(ops, func(op string) bool { return strings.Contains(op, "clamp") })
 	}
 	var pick string
 	err = work.Scoped(func(w *torch.Scope) (err error) {
@@ -227,7 +231,10 @@ func (d *Detector) run(m *jit.Module, images *torch.Tensor) (out *torch.Tensor) 
 	checkImages("tigas.Score", images)
 	d.calls.Add(1)
 	torch.Autocast(d.device, torch.DefaultDType, func() {
-		images = offLimits(images.To(torch.Float32))
+		images = images.To(torch.Float32)
+		if d.clamps {
+			images = offLimits(images)
+		}
 		if d.DType == torch.Float16 {
 			out = scaled(m.ForwardTensor, images)
 		} else {
